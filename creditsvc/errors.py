@@ -1,0 +1,103 @@
+"""Everything the service says no with: one hierarchy, rendered as RFC 9457 problem documents at the edge.
+
+A refusal never carries the value that was refused: texts name rules and fields only, because a value may
+be a natural person's identifier that must not be stored, echoed or logged.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One thing wrong with the input: where (a JSON pointer, RFC 6901), which rule, and what to do."""
+
+    pointer: str
+    code: str
+    detail: str
+
+    def beneath(self, prefix: str) -> "Violation":
+        return Violation(prefix + self.pointer, self.code, self.detail)
+
+
+class Refusal(Exception):  # noqa: N818  the field's word is refusal, not error
+    """The service declines a request, or one item of a batch."""
+
+    slug: ClassVar[str] = "internal"
+    status: ClassVar[int] = 500
+    title: ClassVar[str] = "The service failed"
+
+    def __init__(
+        self, detail: str, violations: Sequence[Violation] = (), *, retry_after_s: int | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.violations = tuple(violations)
+        self.retry_after_s = retry_after_s
+
+
+class Malformed(Refusal):
+    slug, status, title = "malformed", 400, "The request cannot be read"
+
+
+class Unauthenticated(Refusal):
+    slug, status, title = "unauthenticated", 401, "A valid key is needed"
+
+
+class Forbidden(Refusal):
+    slug, status, title = "forbidden", 403, "This key may not do that"
+
+
+class NotFound(Refusal):
+    slug, status, title = "not-found", 404, "There is nothing here"
+
+
+class EntityUnknown(Refusal):
+    slug, status, title = "entity-unknown", 404, "Nothing is on record for this organisation"
+
+
+class IdentifierInvalid(Refusal):
+    """No organisation can have this identifier, so asking for it finds nothing (404); in an event it is 422."""
+
+    slug, status, title = "identifier-invalid", 404, "This is not an organisation's identifier"
+
+
+class NaturalPerson(Refusal):
+    slug, status, title = "natural-person", 422, "Data about natural persons is not taken"
+
+
+class MethodNotAllowed(Refusal):
+    slug, status, title = "method-not-allowed", 405, "This resource does not take that method"
+
+
+class EventConflict(Refusal):
+    slug, status, title = "event-conflict", 409, "This event identity was used for something else"
+
+
+class RecordExists(Refusal):
+    slug, status, title = "record-exists", 409, "A record with this number stands already"
+
+
+class TooLarge(Refusal):
+    slug, status, title = "too-large", 413, "The request is too large"
+
+
+class UnsupportedMediaType(Refusal):
+    slug, status, title = "unsupported-media-type", 415, "This media type is not taken here"
+
+
+class EventInvalid(Refusal):
+    slug, status, title = "event-invalid", 422, "The event breaks the catalogue's rules"
+
+
+class RateLimited(Refusal):
+    slug, status, title = "rate-limited", 429, "Too many requests"
+
+
+class Internal(Refusal):
+    pass
+
+
+class Unavailable(Refusal):
+    slug, status, title = "unavailable", 503, "The service cannot take this now; send it again"

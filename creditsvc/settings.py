@@ -1,0 +1,69 @@
+"""Every setting of the service, in one place, each with its reason. All come from the environment."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Self
+
+PREFIX = "CREDITSVC_"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What can be set; the name in the environment is the field's in capitals behind ``CREDITSVC_``."""
+
+    host: str = "127.0.0.1"  # loopback, so that trying it exposes nothing
+    port: int = 8080
+    database_url: str = ""  # a PostgreSQL DSN; unset: the embedded server in data_dir
+    data_dir: Path = Path("var")  # where the embedded server and the log's key live
+    workers: int = 0  # processes; 0: one per core
+    embedded_user: str = ""  # whom the embedded server runs as when started by root; unset: found
+
+    event_max_bytes: int = 64 * 1024  # one event, canonical
+    batch_max_events: int = 5_000
+    body_max_bytes: int = 16 * 1024 * 1024  # 5,000 events of 3 KiB; bounds a worker's memory
+    body_timeout_s: float = 30.0  # a slow body is cut off after this
+    header_timeout_s: float = 10.0  # so is a connection that sends no whole request head
+    keepalive_timeout_s: float = 30.0  # idle connections are closed; aiohttp's own default is over an hour
+    drain_timeout_s: float = 15.0  # on SIGTERM, requests in flight get this long
+
+    lookup_connections: int = 4  # per worker, for reading
+    append_connections: int = 2  # per worker, for writing: more transactions than cores only queue
+    statement_timeout_ms: int = 20_000  # no statement outlives this
+    queue_max_events: int = 20_000  # events waiting for append in one worker before it answers 503
+
+    anonymous_per_minute: int = 6_000  # per address
+    agency_per_minute: int = 60_000  # per key, requests
+    partner_per_minute: int = 600_000
+    other_per_minute: int = 6_000  # entity, auditor, operator
+    trust_forwarded: bool = False  # take the caller's address from X-Forwarded-For: only behind a proxy of yours
+    log_level: str = "INFO"
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Read the settings; ``ValueError`` names the variable that cannot be read."""
+        given: dict[str, object] = {}
+        for field in fields(cls):
+            name = PREFIX + field.name.upper()
+            text = environ.get(name)
+            if text is None or text == "":
+                continue
+            try:
+                given[field.name] = _convert(text, type(field.default))
+            except ValueError as error:
+                message = f"{name} must be a {type(field.default).__name__}"
+                raise ValueError(message) from error
+        return cls(**given)  # type: ignore[arg-type]
+
+    @property
+    def worker_count(self) -> int:
+        return self.workers or os.cpu_count() or 1
+
+
+def _convert(text: str, kind: type) -> object:
+    if kind is bool:
+        if text.lower() not in {"0", "1", "false", "true", "no", "yes"}:
+            raise ValueError(text)
+        return text.lower() in {"1", "true", "yes"}
+    return kind(text)

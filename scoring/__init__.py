@@ -1,0 +1,1 @@
+"""Scoring models as data, and the pure engine that runs them."""
