@@ -78,22 +78,23 @@ create table record (
     sequences bigint[] not null,
     standing boolean not null,
     public boolean not null,
-    ever_public boolean not null,
     objected boolean not null,
     listing boolean not null,
+    since timestamptz,
     code text,
     points numeric not null,
+    points_until timestamptz,
     next_change timestamptz,
     primary key (entity_id, record, source)
 );
 create index record_next_change on record (entity_id, next_change) where next_change is not null;
-create index record_points on record (entity_id, points) where points <> 0;
+create index record_points on record (entity_id, points, record, source) where points <> 0;
 create index record_listing on record (entity_id) where listing;
 comment on table record is 'What the fold of each record''s events comes to, until next_change; its events by sequence';
 comment on column record.class is 'Null while only amendments have arrived and the record itself has not';
 comment on column record.standing is 'Counts in the profile and may score: not ended, expired, revoked or repaired';
 comment on column record.public is 'In the public view now';
-comment on column record.ever_public is 'Is, was or will be in the public view as the record stands';
+comment on column record.since is 'When what it records took effect';
 comment on column record.code is 'Reason code of its contribution to the official score';
 comment on column record.next_change is 'When time alone next changes any of this';
 
