@@ -1,0 +1,18 @@
+"""Calendar periods as the law counts them.
+
+A period of months that starts on a day ends with the corresponding day of its last month, that day
+included; where the month has no such day, with the month's last day (Civil Code of the PRC, art. 201-202;
+Regulation (EEC, Euratom) No 1182/71 art. 3 counts the same way).
+"""
+
+import calendar
+from datetime import date, timedelta
+
+
+def after_months(day: date, months: int) -> date:
+    """Give the first day that no longer belongs to the period of ``months`` months counted from ``day``."""
+    month = day.month - 1 + months
+    year = day.year + month // 12
+    month = month % 12 + 1
+    last = calendar.monthrange(year, month)[1]
+    return date(year, month, min(day.day, last)) + timedelta(days=1)
