@@ -1,0 +1,87 @@
+# Two commands matter: `make run` and `make test`. Both need Python 3.11 to 3.13 and nothing else.
+# The machine's own pip configuration says where packages come from; the lock files say which, by hash.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/sh
+
+VENV := .venv
+BIN := $(VENV)/bin
+# No bytecode at install: it costs seconds, and Python writes what it imports anyway.
+INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile
+# `make lock UPGRADE=--upgrade` takes the newest versions; without it only what pyproject.toml forces changes.
+UPGRADE :=
+COMPILE := $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-annotate $(UPGRADE)
+
+# A Python that fits is one that runs, has the right version and can make an environment.
+FITS := import sys, ensurepip, venv; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
+PYTHON ?= $(shell for candidate in python3.13 python3.12 python3.11 python3; do \
+	"$$candidate" -c '$(FITS)' >/dev/null 2>&1 && echo "$$candidate" && break; done)
+
+.PHONY: help
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+.PHONY: run
+run: $(VENV)/local.stamp ## Start the service on loopback with its own PostgreSQL, and load the real example data
+	@$(BIN)/python examples/run.py
+
+.PHONY: test
+test: lint ## Run everything that must hold: lint, types and all tests, on the embedded PostgreSQL
+	@$(BIN)/python -m pytest
+
+.PHONY: lint
+lint: $(VENV)/dev.stamp ## Check style, format and types alone
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+.PHONY: install
+install: $(VENV)/dev.stamp ## Build .venv with everything a developer needs
+
+.PHONY: lock
+lock: $(VENV)/dev.stamp ## Write the lock files again from pyproject.toml
+	@$(INSTALL) uv
+	@echo hatchling | $(COMPILE) pyproject.toml - --extra embedded --group dev --output-file requirements/dev.lock
+	@echo hatchling | $(COMPILE) pyproject.toml - --extra embedded --constraints requirements/dev.lock \
+		--output-file requirements/local.lock
+	@$(COMPILE) pyproject.toml --constraints requirements/dev.lock --output-file requirements/service.lock
+	@echo hatchling | $(COMPILE) - --constraints requirements/dev.lock --output-file requirements/build.lock
+
+.PHONY: clean
+clean: ## Remove the environment and every cache; the data in ./var stays
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: python
+python: ## Say which Python is used, or what to install when none fits
+	@if test -z "$(PYTHON)" || ! "$(PYTHON)" -c '$(FITS)'; then \
+		echo 'creditsvc needs Python 3.11, 3.12 or 3.13 with the venv module, and found none.' >&2; \
+		echo '  Debian, Ubuntu:  apt-get install python3 python3-venv' >&2; \
+		echo '  Fedora:          dnf install python3.13' >&2; \
+		echo '  macOS:           brew install python@3.13' >&2; \
+		echo 'Or name one that is installed elsewhere: make PYTHON=/path/to/python3 run' >&2; \
+		exit 1; \
+	fi
+	@echo "$(PYTHON)"
+
+# pip is the last thing that venv puts in place: an environment without it was left half made.
+$(BIN)/pip:
+	@$(MAKE) python >/dev/null
+	@"$(PYTHON)" -m venv --clear $(VENV)
+
+# What `make run` needs: the service, the embedded PostgreSQL and the build backend of the editable install.
+$(VENV)/local.stamp: requirements/local.lock pyproject.toml | $(BIN)/pip
+	@echo 'Installing the service into $(VENV) (once) …'
+	@$(INSTALL) --require-hashes --requirement requirements/local.lock
+	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Contains all of the above, so it stands for it too.
+$(VENV)/dev.stamp: requirements/dev.lock pyproject.toml | $(BIN)/pip
+	@echo 'Installing the service and the tools that check it into $(VENV) (once) …'
+	@$(INSTALL) --require-hashes --requirement requirements/dev.lock
+	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $(VENV)/local.stamp $@
