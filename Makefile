@@ -9,7 +9,7 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 # No bytecode at install: it costs seconds, and Python writes what it imports anyway.
-INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile
+INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet --no-compile
 # `make lock UPGRADE=--upgrade` takes the newest versions; without it only what pyproject.toml forces changes.
 UPGRADE :=
 COMPILE := $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -42,11 +42,12 @@ lint: $(VENV)/dev.stamp ## Check style, format and types alone
 install: $(VENV)/dev.stamp ## Build .venv with everything a developer needs
 
 .PHONY: lock
-lock: $(VENV)/dev.stamp ## Write the lock files again from pyproject.toml
+lock: $(BIN)/pip ## Write the lock files again from pyproject.toml
 	@$(INSTALL) uv
-	@echo hatchling | $(COMPILE) pyproject.toml - --extra embedded --group dev --output-file requirements/dev.lock
-	@echo hatchling | $(COMPILE) pyproject.toml - --extra embedded --constraints requirements/dev.lock \
-		--output-file requirements/local.lock
+	@printf 'hatchling\neditables\n' | $(COMPILE) pyproject.toml - --extra embedded --group dev \
+		--output-file requirements/dev.lock
+	@printf 'hatchling\neditables\n' | $(COMPILE) pyproject.toml - --extra embedded \
+		--constraints requirements/dev.lock --output-file requirements/local.lock
 	@$(COMPILE) pyproject.toml --constraints requirements/dev.lock --output-file requirements/service.lock
 	@echo hatchling | $(COMPILE) - --constraints requirements/dev.lock --output-file requirements/build.lock
 
