@@ -1,19 +1,19 @@
 -- up
 -- The record of organisations. Every table that grows with the data has entity_id first in its primary
--- key; event_identity and the log are the only things that cross entities, each in a table of its own.
+-- key, and keys compare as bytes ("C"), the same on every server; event_identity and the log are the only things that cross entities, each in a table of its own.
 
 create table agency (
-    source text primary key,
+    source text collate "C" primary key,
     name text not null,
     created_at timestamptz not null default clock_timestamp()
 );
 comment on table agency is 'Who hands events in, known by the CloudEvents source that its keys are bound to';
 
 create table client (
-    client_id text primary key,
+    client_id text collate "C" primary key,
     role text not null check (role in ('agency', 'partner', 'entity', 'auditor', 'operator')),
     sources text[] not null default '{}',
-    entity_id text,
+    entity_id text collate "C",
     created_at timestamptz not null default clock_timestamp(),
     check ((role = 'agency') = (cardinality(sources) > 0)),
     check ((role = 'entity') = (entity_id is not null))
@@ -21,8 +21,8 @@ create table client (
 comment on table client is 'Who may hold keys: a role, and what it is bound to';
 
 create table api_key (
-    key_id text primary key,
-    client_id text not null references client,
+    key_id text collate "C" primary key,
+    client_id text collate "C" not null references client,
     secret_sha256 bytea not null check (octet_length(secret_sha256) = 32),
     created_at timestamptz not null default clock_timestamp(),
     expires_at timestamptz,
@@ -32,14 +32,14 @@ create index api_key_client on api_key (client_id);
 comment on table api_key is 'Keys by their public part; of the secret only the SHA-256 is held';
 
 create table event (
-    entity_id text not null,
+    entity_id text collate "C" not null,
     sequence bigint not null check (sequence > 0),
     recorded_at timestamptz not null,
-    source text not null,
-    id text not null,
+    source text collate "C" not null,
+    id text collate "C" not null,
     type text not null,
     time timestamptz not null,
-    record text not null,
+    record text collate "C" not null,
     content bytea not null,
     salt bytea not null check (octet_length(salt) = 16),
     leaf_hash bytea not null check (octet_length(leaf_hash) = 32),
@@ -54,9 +54,9 @@ comment on column event.opens is 'The first event held on its record: where the 
 comment on column event.touches_public is 'The public view changed with this event';
 
 create table event_identity (
-    source text not null,
-    id text not null,
-    entity_id text not null,
+    source text collate "C" not null,
+    id text collate "C" not null,
+    entity_id text collate "C" not null,
     sequence bigint not null,
     content_sha256 bytea not null check (octet_length(content_sha256) = 32),
     primary key (source, id)
@@ -64,16 +64,16 @@ create table event_identity (
 comment on table event_identity is 'The identity of an event is unique over all subjects; keyed by it alone';
 
 create table log_pending (
-    entity_id text not null,
+    entity_id text collate "C" not null,
     sequence bigint not null,
     primary key (entity_id, sequence)
 );
 comment on table log_pending is 'Events that the transparency log has not yet given a position';
 
 create table record (
-    entity_id text not null,
-    record text not null,
-    source text not null,
+    entity_id text collate "C" not null,
+    record text collate "C" not null,
+    source text collate "C" not null,
     class text,
     sequences bigint[] not null,
     standing boolean not null,
@@ -99,7 +99,7 @@ comment on column record.code is 'Reason code of its contribution to the officia
 comment on column record.next_change is 'When time alone next changes any of this';
 
 create table entity (
-    entity_id text primary key,
+    entity_id text collate "C" primary key,
     version bigint not null default 0,
     recorded_at timestamptz,
     name text,
@@ -121,7 +121,7 @@ comment on column entity.name_rank is 'Orders what named it, whatever the order 
 comment on column entity.public_profile is 'Null while nothing on record is public';
 
 create table entity_name (
-    entity_id text not null,
+    entity_id text collate "C" not null,
     since timestamptz not null,
     until timestamptz,
     name text not null,
