@@ -94,10 +94,13 @@ class Route:
     body: Body | None = None
     responses: Mapping[int, Response] = field(default_factory=dict)
     also_problems: frozenset[int] = frozenset()
+    bare: bool = False  # neither asks who is calling nor counts it: for probes
 
     @property
     def problems(self) -> frozenset[int]:
         """The statuses that this route may answer with a problem document."""
+        if self.bare:
+            return frozenset({400, 405, 500} | self.also_problems)
         found = {400, 401, 405, 429, 500, 503} | self.also_problems
         if self.roles is not None:
             found |= {403}

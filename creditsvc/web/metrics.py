@@ -1,0 +1,84 @@
+"""What the service counts, in base units and with bounded labels; one scrape sums all workers.
+
+With several workers each writes its numbers into files under ``PROMETHEUS_MULTIPROC_DIR``, which the parent
+sets before a worker starts, and whichever worker is scraped adds them all up.
+"""
+
+import asyncio
+import os
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Histogram
+from prometheus_client import generate_latest as render
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from creditsvc.web.routes import Response, Route
+
+DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+UNMATCHED = "unmatched"  # the route label of a request that no route takes
+
+requests_total = Counter(
+    "creditsvc_http_requests_total",
+    "Requests answered, by route template, method and class of status",
+    ("route", "method", "status"),
+)
+request_seconds = Histogram(
+    "creditsvc_http_request_duration_seconds",
+    "From the request's head read to the answer's last byte handed to the system",
+    ("route", "method"),
+    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
+)
+events_total = Counter(
+    "creditsvc_events_total", "Events handed in, by outcome: accepted, duplicate, rejected", ("outcome",)
+)
+append_group_events = Histogram(
+    "creditsvc_append_group_events",
+    "Events that shared one append transaction",
+    buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000),
+)
+append_seconds = Histogram(
+    "creditsvc_append_duration_seconds",
+    "One append transaction, from begin to commit",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 20.0),
+)
+lookup_batch_entities = Histogram(
+    "creditsvc_lookup_batch_entities",
+    "Organisations that one look-up query fetched",
+    buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500, 1000),
+)
+
+
+def observe_request(route: str, method: str, status: int, duration_s: float) -> None:
+    """Count one answered request; methods outside the common ones count as OTHER, so labels stay bounded."""
+    known = method if method in METHODS else "OTHER"
+    requests_total.labels(route, known, f"{status // 100}xx").inc()
+    request_seconds.labels(route, known).observe(duration_s)
+
+
+def exposition() -> bytes:
+    """Render every metric in the Prometheus text format, of all workers where there are several."""
+    if DIRECTORY not in os.environ:
+        return render(REGISTRY)
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return render(registry)
+
+
+async def scrape(_: web.Request) -> web.Response:
+    # In a thread: it reads a file or two per worker, and look-ups need not wait for that.
+    body = await asyncio.to_thread(exposition)
+    return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST, "Cache-Control": "no-store"})
+
+
+ROUTES = (
+    Route(
+        "GET",
+        "/metrics",
+        scrape,
+        name="metrics",
+        summary="What the service counts, in the Prometheus text format",
+        bare=True,
+        responses={200: Response("All metrics", {"type": "string"}, media_type="text/plain")},
+    ),
+)

@@ -1,0 +1,138 @@
+"""The edge that every request passes: its id, who is asking, what that costs, and refusals as problems."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+
+from aiohttp import web
+from aiohttp.abc import AbstractRoute
+
+from creditsvc.errors import Malformed, RateLimited, Unauthenticated, Violation
+from creditsvc.logs import REQUEST_ID, error_fields
+from creditsvc.web import auth, limits, problems, request_ids
+from creditsvc.web.routes import Handler, Route
+
+TABLE: web.AppKey[Mapping[AbstractRoute, Route]] = web.AppKey("table", Mapping)  # type: ignore[type-abstract]
+
+HTML_CSP = (
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+EXPOSED = "ETag, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"
+
+log = logging.getLogger("creditsvc.web")
+
+
+@web.middleware
+async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Admit the request and answer it; whatever goes wrong on the way becomes a problem document."""
+    request_id = request_ids.of(request)
+    token = REQUEST_ID.set(request_id)
+    try:
+        await _admit(request)
+        return await handler(request)
+    except asyncio.CancelledError:
+        raise
+    except Exception as error:  # noqa: BLE001  the edge is where every error ends
+        if isinstance(error, web.HTTPException) and error.status < 400:
+            raise
+        return _refuse(request, error, request_id)
+    finally:
+        REQUEST_ID.reset(token)
+
+
+async def _admit(request: web.Request) -> None:
+    route = route_of(request)
+    request[auth.CALLER] = auth.PUBLIC
+    if route is not None and route.bare:
+        check_query(request, route)
+        return
+    authorization = request.headers.get("Authorization")
+    if authorization is not None:
+        request[auth.CALLER] = await _identify(request, authorization)
+    limits.charge(request, 1)
+    if route is not None:
+        auth.require(request[auth.CALLER], route.roles)
+        check_query(request, route)
+
+
+async def _identify(request: web.Request, authorization: str) -> auth.Caller:
+    keyring = request.app[auth.KEYRING]
+    if not keyring.is_remembered(authorization) and limits.is_spent(request):
+        # Guessing keys costs what anonymous requests cost, and no more of the database than they may use.
+        raise RateLimited("The limit of this address is spent.", retry_after_s=1)
+    try:
+        return await keyring.identify(authorization)
+    except Unauthenticated:
+        limits.charge(request, 1)
+        raise
+
+
+def check_query(request: web.Request, route: Route) -> None:
+    """Refuse what a query may not hold: names that the route does not have, one name twice, NUL.
+
+    Raises ``Malformed`` naming what is allowed, never what was sent.
+    """
+    if not request.query_string:
+        return
+    query = request.query
+    if not route.query_names.issuperset(query):
+        known = ", ".join(sorted(route.query_names)) or "none"
+        wrong = Violation("", "parameter-unknown", f"Query parameters taken here: {known}.")
+        raise Malformed("The query has a parameter that is not taken here.", [wrong])
+    if len(query) != len(set(query)):
+        wrong = Violation("", "parameter-repeated", "Give each query parameter once.")
+        raise Malformed("The query has a parameter twice.", [wrong])
+    if any("\0" in value for value in query.values()):
+        wrong = Violation("", "parameter-text", "Text has no NUL character.")
+        raise Malformed("The query holds a NUL character.", [wrong])
+
+
+def _refuse(request: web.Request, error: Exception, request_id: str) -> web.Response:
+    refusal = problems.refusal_of(error)
+    if refusal.status == 500 or problems.is_passing(error):
+        log.error(
+            "failed" if refusal.status == 500 else "unavailable",
+            extra={"fields": {"route": template(request), **error_fields(error)}},
+        )
+    allow = error.headers.get("Allow") if isinstance(error, web.HTTPException) else None
+    response = problems.answer(refusal, request_id, allow=allow)
+    if request.body_exists and not request.content.is_eof():
+        # What is left of the body is not worth reading to keep the connection.
+        response.force_close()
+    return response
+
+
+def route_of(request: web.BaseRequest) -> Route | None:
+    """Find the entry of the route table that the request matched, if any."""
+    if not isinstance(request, web.Request) or request.match_info is None:
+        return None
+    return request.app[TABLE].get(request.match_info.route)
+
+
+def template(request: web.BaseRequest) -> str:
+    """Name the route that the request matched, without anything of its path or query."""
+    route = route_of(request)
+    return route.path if route is not None else "unmatched"
+
+
+async def finish_headers(request: web.BaseRequest, response: web.StreamResponse) -> None:
+    """Set what every answer carries, streamed ones too (an ``on_response_prepare`` signal)."""
+    headers = response.headers
+    headers[request_ids.HEADER] = request_ids.of(request)
+    headers["Server"] = "creditsvc"
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["Referrer-Policy"] = "no-referrer"
+    if response.content_type == "text/html":
+        headers.setdefault("Content-Security-Policy", HTML_CSP)
+        headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    else:
+        headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    if request.method in {"GET", "HEAD"}:
+        # Public data, and no cookies to abuse: any page may read it. A page cannot send a key without a
+        # preflight, which is refused (405), so keys stay out of browsers.
+        headers["Access-Control-Allow-Origin"] = "*"
+        headers["Access-Control-Expose-Headers"] = EXPOSED
+    verdict = request.get(limits.VERDICT)
+    if verdict is not None and isinstance(request, web.Request):
+        headers.update(request.app[limits.LIMITS].headers(request[auth.CALLER], verdict))

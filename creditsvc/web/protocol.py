@@ -1,0 +1,275 @@
+"""HTTP at the socket: every wait bounded, every malformed request answered with a problem document.
+
+What aiohttp leaves open is closed here: it waits for ever for a request head that trickles in, for a body,
+and for a client that does not take its answer; it answers malformed HTTP with plain text.
+"""
+
+import asyncio
+import logging
+import socket
+import zlib
+from typing import Any
+
+from aiohttp import web
+from aiohttp.abc import AbstractAccessLogger
+from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
+from aiohttp.web_protocol import RequestHandler, RequestPayloadError
+from aiohttp.web_server import Server
+
+from creditsvc.errors import Malformed, Refusal, TooLarge, UnsupportedMediaType
+from creditsvc.logs import error_fields
+from creditsvc.settings import Settings
+from creditsvc.web import problems, request_ids
+from creditsvc.web.keys import SETTINGS
+
+LINE_MAX_BYTES = 8190  # the request line, and each header
+HEADERS_MAX = 64
+LINGER_S = 2.0  # an answer given before the body was read gets this long to reach the client
+BACKLOG = 1024
+DRAIN_POLL_S = 0.05
+CUT_OFF_S = 0.5  # what a handler past the drain time gets before it is cancelled
+INFLATE_IN_LOOP_MAX_BYTES = 64 * 1024  # more is inflated in a thread
+_INFLATE_WBITS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
+
+log = logging.getLogger("creditsvc.web")
+
+
+class Connection(RequestHandler):
+    """One client's connection, with a limit on every wait that aiohttp leaves without one."""
+
+    __slots__ = ("_cut", "_flush_s", "_head_begun", "_head_late", "_head_s", "_retiring", "_wire")
+
+    def __init__(self, manager: Server, *, head_s: float, flush_s: float, **options: Any) -> None:
+        super().__init__(manager, **options)
+        self._head_s = head_s
+        self._flush_s = flush_s
+        self._head_begun = False
+        self._head_late: asyncio.TimerHandle | None = None
+        self._cut: asyncio.TimerHandle | None = None
+        self._retiring = False
+        self._wire: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._wire = self.transport
+        self._expect_head()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        super().connection_lost(exc)
+        self._head_arrived()
+        self._taken()
+        self._wire = None
+
+    def data_received(self, data: bytes) -> None:
+        heads = self._request_count
+        super().data_received(data)
+        if self._request_count != heads:
+            self._head_arrived()
+        elif data and self._is_idle():
+            self._head_begun = True
+            if self._head_late is None:
+                self._expect_head()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._must_be_taken()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._taken()
+
+    async def start(self) -> None:
+        try:
+            await super().start()
+        finally:
+            # Closing waits for what is still buffered, for ever if the client does not take it.
+            if self._wire is not None and self._wire.get_write_buffer_size() > 0:
+                self._must_be_taken()
+
+    def retire(self) -> None:
+        """Take no further request: close at once if none is under way, else after its answer."""
+        self._retiring = True
+        if self._is_idle() and not self._head_begun:
+            self.force_close()
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        if isinstance(resp, web.HTTPException) and resp.status >= 400:
+            # Refused by aiohttp before any middleware ran: an Expect header other than 100-continue.
+            resp = problems.answer(problems.refusal_of(resp), request_ids.of(request))
+            resp.headers[request_ids.HEADER] = request_ids.of(request)
+        if self._retiring:
+            resp.force_close()
+        return await super().finish_response(request, resp, start_time)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002  may quote the request
+    ) -> web.StreamResponse:
+        """Answer what never reached the application, or what failed on the way out of it; then close."""
+        if request.writer.output_size > 0:
+            # Half an answer is out: nothing can be said any more but that it ends here.
+            raise ConnectionError
+        refusal = _refusal_of_failure(status, exc)
+        if refusal.status >= 500:
+            log.error("failed outside the application", extra={"fields": error_fields(exc)} if exc else None)
+        response = problems.answer(refusal, request_ids.of(request))
+        response.headers[request_ids.HEADER] = request_ids.of(request)
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.force_close()
+        return response
+
+    def _is_idle(self) -> bool:
+        return self._waiter is not None and not self._waiter.done() and not self._messages
+
+    def _expect_head(self) -> None:
+        self._head_late = self._loop.call_later(self._head_s, self.force_close)
+
+    def _head_arrived(self) -> None:
+        self._head_begun = False
+        if self._head_late is not None:
+            self._head_late.cancel()
+            self._head_late = None
+
+    def _must_be_taken(self) -> None:
+        if self._cut is None and self._wire is not None:
+            self._cut = self._loop.call_later(self._flush_s, self._wire.abort)
+
+    def _taken(self) -> None:
+        if self._cut is not None:
+            self._cut.cancel()
+            self._cut = None
+
+
+def _refusal_of_failure(status: int, exc: BaseException | None) -> Refusal:
+    if isinstance(exc, LineTooLong):
+        return Malformed(f"A line or a header is longer than {LINE_MAX_BYTES} bytes.")
+    if isinstance(exc, HttpProcessingError) or status == 400:
+        return Malformed("The request is not valid HTTP.")
+    return problems.refusal_of(exc if exc is not None else TimeoutError())
+
+
+class Listener:
+    """An application served on a listening socket, until it is drained."""
+
+    def __init__(
+        self, app: web.Application, settings: Settings, access_log: type[AbstractAccessLogger]
+    ) -> None:
+        self._settings = settings
+        self._runner = web.AppRunner(app, access_log_class=access_log)
+        self._options: dict[str, Any] = {
+            "access_log_class": access_log,
+            "keepalive_timeout": settings.keepalive_timeout_s,
+            "max_line_size": LINE_MAX_BYTES,
+            "max_field_size": LINE_MAX_BYTES,
+            "max_headers": HEADERS_MAX,
+            "lingering_time": LINGER_S,
+            "auto_decompress": False,  # read_body inflates, within its limits
+            "head_s": settings.header_timeout_s,
+            "flush_s": settings.body_timeout_s,
+        }
+        self._server: asyncio.Server | None = None
+
+    async def start(self, listening: socket.socket) -> None:
+        await self._runner.setup()
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._connect, sock=listening, backlog=BACKLOG)
+
+    def _connect(self) -> Connection:
+        server = self._runner.server
+        if server is None:
+            raise ConnectionAbortedError
+        return Connection(server, loop=asyncio.get_running_loop(), **self._options)
+
+    async def stop(self) -> None:
+        """Accept nothing more, finish the requests in flight within the drain time, then close everything."""
+        if self._server is not None:
+            self._server.close()
+        server = self._runner.server
+        if server is not None:
+            await asyncio.sleep(0)  # those just accepted are known now
+            deadline = asyncio.get_running_loop().time() + self._settings.drain_timeout_s
+            for connection in server.connections:
+                if isinstance(connection, Connection):
+                    connection.retire()
+            # aiohttp tells nobody that its last connection is gone, so we look.
+            while server.connections and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110
+                await asyncio.sleep(DRAIN_POLL_S)
+            # Who has not finished by now is cut off; the runner would wait its own time once more.
+            for connection in server.connections:
+                connection.force_close()
+            await server.shutdown(CUT_OFF_S)
+        await self._runner.cleanup()
+
+
+async def read_body(request: web.Request) -> bytes:
+    """Read the whole body, inflated, or refuse: 413 above ``body_max_bytes``, 408 when it takes too long.
+
+    Raises ``Malformed`` for a body that is cut off or does not inflate, ``UnsupportedMediaType`` for an
+    encoding other than gzip and deflate.
+    """
+    settings = request.app[SETTINGS]
+    most = settings.body_max_bytes
+    declared = request.content_length
+    if declared is not None and declared > most:
+        raise _too_large(most)
+    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding not in _INFLATE_WBITS and encoding not in {"identity", ""}:
+        raise UnsupportedMediaType("Send the body as it is, or encoded as gzip or deflate.")
+    try:
+        async with asyncio.timeout(settings.body_timeout_s):
+            body = await _receive(request, most)
+    except TimeoutError as error:
+        raise problems.RequestTimeout(
+            f"The body did not arrive within {settings.body_timeout_s:g} s."
+        ) from error
+    except (RequestPayloadError, HttpProcessingError, ConnectionError) as error:
+        raise Malformed("The body is cut off or its chunks are malformed.") from error
+    if encoding not in _INFLATE_WBITS:
+        return body
+    if len(body) <= INFLATE_IN_LOOP_MAX_BYTES:
+        return inflate(body, encoding, most)
+    return await asyncio.to_thread(inflate, body, encoding, most)
+
+
+async def _receive(request: web.Request, most: int) -> bytes:
+    body = bytearray()
+    while chunk := await request.content.readany():
+        body += chunk
+        if len(body) > most:
+            raise _too_large(most)
+    return bytes(body)
+
+
+def inflate(body: bytes, encoding: str, most: int) -> bytes:
+    """Inflate a gzip or deflate body (RFC 1952, 1950, 1951), never making more than ``most`` bytes of it.
+
+    Deflate is taken with its zlib header and, as some clients send it, without.
+    """
+    wbits = _INFLATE_WBITS[encoding]
+    if encoding == "deflate" and body and body[0] & 0x0F != zlib.DEFLATED:
+        wbits = -zlib.MAX_WBITS
+    inflated = bytearray()
+    try:
+        while True:
+            stream = zlib.decompressobj(wbits)
+            inflated += stream.decompress(body, most + 1 - len(inflated))
+            if len(inflated) > most:
+                raise _too_large(most)
+            if not stream.eof:
+                raise Malformed("The compressed body is cut off.")
+            body = stream.unused_data  # a gzip file may have several members
+            if not body:
+                return bytes(inflated)
+            if encoding == "deflate":
+                raise Malformed("Something follows the compressed body.")
+    except zlib.error as error:
+        raise Malformed(f"The body is not valid {encoding}.") from error
+
+
+def _too_large(most: int) -> TooLarge:
+    return TooLarge(f"A body has at most {most} bytes, compressed or not.")
