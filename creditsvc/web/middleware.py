@@ -5,14 +5,15 @@ import logging
 from collections.abc import Mapping
 
 from aiohttp import web
-from aiohttp.abc import AbstractRoute
 
 from creditsvc.errors import Malformed, RateLimited, Unauthenticated, Violation
 from creditsvc.logs import REQUEST_ID, error_fields
 from creditsvc.web import auth, limits, problems, request_ids
+from creditsvc.web.metrics import UNMATCHED
 from creditsvc.web.routes import Handler, Route
 
-TABLE: web.AppKey[Mapping[AbstractRoute, Route]] = web.AppKey("table", Mapping)  # type: ignore[type-abstract]
+TABLE: web.AppKey[Mapping[web.AbstractRoute, Route]] = web.AppKey("table", Mapping)
+ROUTE: web.RequestKey[Route] = web.RequestKey("route", Route)
 
 HTML_CSP = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
@@ -33,7 +34,7 @@ async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await handler(request)
     except asyncio.CancelledError:
         raise
-    except Exception as error:  # noqa: BLE001  the edge is where every error ends
+    except Exception as error:
         if isinstance(error, web.HTTPException) and error.status < 400:
             raise
         return _refuse(request, error, request_id)
@@ -42,7 +43,9 @@ async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 async def _admit(request: web.Request) -> None:
-    route = route_of(request)
+    route = request.app[TABLE].get(request.match_info.route)
+    if route is not None:
+        request[ROUTE] = route
     request[auth.CALLER] = auth.PUBLIC
     if route is not None and route.bare:
         check_query(request, route)
@@ -103,17 +106,10 @@ def _refuse(request: web.Request, error: Exception, request_id: str) -> web.Resp
     return response
 
 
-def route_of(request: web.BaseRequest) -> Route | None:
-    """Find the entry of the route table that the request matched, if any."""
-    if not isinstance(request, web.Request) or request.match_info is None:
-        return None
-    return request.app[TABLE].get(request.match_info.route)
-
-
 def template(request: web.BaseRequest) -> str:
     """Name the route that the request matched, without anything of its path or query."""
-    route = route_of(request)
-    return route.path if route is not None else "unmatched"
+    route = request.get(ROUTE)
+    return route.path if route is not None else UNMATCHED
 
 
 async def finish_headers(request: web.BaseRequest, response: web.StreamResponse) -> None:
