@@ -1,0 +1,125 @@
+"""What must hold across the parts of a catalogue's file, beyond the shape of each part."""
+
+from collections.abc import Iterator, Mapping
+
+from creditsvc.domain.catalogue_file import CatalogueInvalid, Field, File, Publicity, TypeEntry
+from creditsvc.domain.kinds import LIMITS
+from creditsvc.domain.violations import pointer
+
+Problem = tuple[str, str]
+
+# The fields by which the fold of a record tells what an event of a role is about.
+_ROLE_NEEDS: Mapping[str, tuple[str, ...]] = {
+    "corrects": ("changes",),
+    "objects": ("objection", "ground"),
+    "decides": ("objection", "decision"),
+}
+_ON_ANY_RECORD = frozenset({"corrects", "revokes", "repairs", "objects", "decides"})
+
+
+def check(file: File) -> None:
+    """Check the file as a whole; ``CatalogueInvalid`` names everything that is wrong."""
+    problems = [*_fields(file), *_classes(file), *_types(file), *_publicity(file)]
+    if problems:
+        raise CatalogueInvalid(problems)
+
+
+def _fields(file: File) -> Iterator[Problem]:
+    for name, known in file.fields.items():
+        at = pointer(("fields", name))
+        limit = LIMITS[known.kind]
+        if set(known.limits) != ({limit} if limit else set()):
+            yield f"{at}/limits", f"kind {known.kind} takes {limit or 'no limit'}"
+        if bool(known.values) != (known.kind == "code"):
+            yield f"{at}/values", "codes are listed for kind code, and for no other"
+
+
+def _classes(file: File) -> Iterator[Problem]:
+    for name, known in file.classes.items():
+        at = pointer(("classes", name))
+        openings = _openings(file, name)
+        if not openings:
+            yield at, "no type opens a record of this class"
+        if known.publicity not in file.publicity:
+            yield f"{at}/publicity", "no such rule"
+        elif file.publicity[known.publicity].kind == "term":
+            yield from _termed(at, openings)
+        for part, named in (("dated_by", known.dated_by), ("expires", known.expires)):
+            if named is not None and not all(_has_date(file, entry, named) for entry in openings):
+                yield f"{at}/{part}", "not a date that every opening type of the class has"
+
+
+def _termed(at: str, openings: list[TypeEntry]) -> Iterator[Problem]:
+    for entry in openings:
+        if "severity" not in entry.required:
+            yield f"{at}/publicity", f"a term needs a severity, which {entry.name} does not require"
+
+
+def _openings(file: File, record_class: str) -> list[TypeEntry]:
+    return [
+        entry
+        for entry in file.types.values()
+        if entry.record_class == record_class and entry.role in {"opens", "states"}
+    ]
+
+
+def _has_date(file: File, entry: TypeEntry, named: str) -> bool:
+    known: Field | None = file.fields.get(named)
+    return known is not None and known.kind == "date" and named in {*entry.required, *entry.optional}
+
+
+def _types(file: File) -> Iterator[Problem]:
+    for name, entry in file.types.items():
+        at = pointer(("types", name))
+        yield from ((at + place, what) for place, what in (*_role(file, entry), *_members(file, entry)))
+
+
+def _role(file: File, entry: TypeEntry) -> Iterator[Problem]:
+    if entry.role in _ON_ANY_RECORD:
+        if entry.record_class is not None:
+            yield "/class", "what is said of any record has no class"
+    elif entry.record_class not in file.classes:
+        yield "/class", "no such class"
+    if (entry.state is not None) != (entry.role == "closes"):
+        yield "/state", "a closing type leaves a state, and no other does"
+    for name in _ROLE_NEEDS.get(entry.role, ()):
+        if name not in entry.required:
+            yield "/required", f"role {entry.role} needs {name}"
+
+
+def _members(file: File, entry: TypeEntry) -> Iterator[Problem]:
+    for part, names in (("required", entry.required), ("optional", entry.optional)):
+        for index, name in enumerate(names):
+            if name not in file.fields:
+                yield f"/{part}/{index}", "no such field"
+            elif name in names[:index] or (part == "optional" and name in entry.required):
+                yield f"/{part}/{index}", "named twice"
+    if "record" not in {*entry.required, *entry.defaults}:
+        yield "/required", "record must be required or have a default"
+    for part, some in (("defaults", tuple(entry.defaults)), ("at_least_one_of", entry.at_least_one_of)):
+        if not set(some) <= set(entry.optional):
+            yield f"/{part}", "these must be optional fields"
+
+
+def _publicity(file: File) -> Iterator[Problem]:
+    for name, rule in file.publicity.items():
+        at = pointer(("publicity", name))
+        if bool(rule.terms) != (rule.kind == "term"):
+            yield f"{at}/terms", "terms are listed for kind term, and for no other"
+        yield from ((f"{at}/terms{place}", what) for place, what in _terms(file, rule))
+
+
+def _terms(file: File, rule: Publicity) -> Iterator[Problem]:
+    ends = [None, *(terms.decided_until for terms in rule.terms)]
+    last = len(rule.terms) - 1
+    severity = file.fields.get("severity")
+    for index, terms in enumerate(rule.terms):
+        if terms.decided_from != ends[index] or (terms.decided_from is None) != (index == 0):
+            yield f"/{index}/decided_from", "the terms must follow each other without a gap, the first open"
+        if (terms.decided_until is None) != (index == last):
+            yield f"/{index}/decided_until", "the last terms are open, and no others"
+        if severity is None or set(terms.severities) != set(severity.values):
+            yield f"/{index}/severities", "every severity has its term, and nothing else has"
+        counted = file.fields.get(terms.counted_from)
+        if counted is None or counted.kind != "date":
+            yield f"/{index}/counted_from", "no such date"

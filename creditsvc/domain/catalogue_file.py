@@ -1,0 +1,131 @@
+"""The shape of a catalogue's file, part by part. Its names are the public ones of ``catalogue``."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Annotated, Any, Literal
+
+import pydantic
+from pydantic import ConfigDict
+
+from creditsvc.domain.kinds import Kind
+
+Role = Literal["opens", "closes", "states", "corrects", "revokes", "repairs", "objects", "decides"]
+State = Literal["ended", "cleared", "removed", "fulfilled", "broken", "withdrawn"]
+
+_SHAPE = ConfigDict(extra="forbid")  # of the file: what this code does not know, it does not ignore
+
+
+class CatalogueInvalid(ValueError):  # noqa: N818  it says what the file is
+    """The catalogue's file is wrong; ``problems`` are (JSON pointer into the file, what is wrong there)."""
+
+    def __init__(self, problems: list[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{place or '/'}: {what}" for place, what in problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Title:
+    """What people call it."""
+
+    __pydantic_config__ = _SHAPE
+    zh: str
+    en: str
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of event data. ``values`` are the codes of kind ``code``; ``limits`` is what its kind takes."""
+
+    __pydantic_config__ = _SHAPE
+    name: str
+    kind: Kind
+    title: Title
+    limits: Mapping[str, int] = field(default_factory=dict)
+    values: Mapping[str, Title] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordClass:
+    """A class of records.
+
+    ``listing``: a list that one stands on until removed. ``dated_by`` names the field that its periods count
+    from (the event's time where that is absent), ``expires`` that of the last day it is valid on, and
+    ``publicity`` the rule in ``Catalogue.publicity``.
+    """
+
+    __pydantic_config__ = _SHAPE
+    name: str
+    title: Title
+    publicity: str
+    listing: bool = False
+    dated_by: str | None = None
+    expires: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """For records of one severity: public at all, and for how many months (None: without end)."""
+
+    __pydantic_config__ = _SHAPE
+    public: bool
+    months: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The terms for records decided from one day (inclusive) until another (exclusive; None: open)."""
+
+    __pydantic_config__ = _SHAPE
+    decided_from: date | None
+    decided_until: date | None
+    counted_from: str
+    severities: Mapping[str, Term]
+    source: str
+
+    def hold_on(self, day: date) -> bool:
+        after = self.decided_from is None or day >= self.decided_from
+        return after and (self.decided_until is None or day < self.decided_until)
+
+
+@dataclass(frozen=True, slots=True)
+class Publicity:
+    """How long records are public: always, while they stand, or for a term by severity and day."""
+
+    __pydantic_config__ = _SHAPE
+    name: str
+    title: Title
+    kind: Literal["always", "while-standing", "term"]
+    terms: tuple[Terms, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TypeEntry:
+    """A type of event as the file has it; ``EventType`` adds the model of its data."""
+
+    __pydantic_config__ = _SHAPE
+    name: str
+    title: Title
+    record_class: Annotated[str | None, pydantic.Field(alias="class")]
+    role: Role
+    required: tuple[str, ...]
+    optional: tuple[str, ...]
+    example: Mapping[str, Any]
+    state: State | None = None
+    at_least_one_of: tuple[str, ...] = ()
+    defaults: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """The file's shape."""
+
+    __pydantic_config__ = _SHAPE
+    version: str
+    title: Title
+    source: str
+    in_force_from: date
+    fields: Mapping[str, Field]
+    classes: Mapping[str, RecordClass]
+    types: Mapping[str, TypeEntry]
+    publicity: Mapping[str, Publicity]
