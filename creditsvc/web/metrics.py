@@ -1,7 +1,8 @@
 """What the service counts, in base units and with bounded labels; one scrape sums all workers.
 
 With several workers each writes its numbers into files under ``PROMETHEUS_MULTIPROC_DIR``, which the parent
-sets before a worker starts, and whichever worker is scraped adds them all up.
+sets before a worker starts, and whichever worker is scraped adds them all up. What the ledger counts is
+in ``creditsvc.ledger.measures``.
 """
 
 import asyncio
@@ -28,19 +29,6 @@ request_seconds = Histogram(
     "From the request's head read to the answer's last byte handed to the system",
     ("route", "method"),
     buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
-)
-events_total = Counter(
-    "creditsvc_events_total", "Events handed in, by outcome: accepted, duplicate, rejected", ("outcome",)
-)
-append_group_events = Histogram(
-    "creditsvc_append_group_events",
-    "Events that shared one append transaction",
-    buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000),
-)
-append_seconds = Histogram(
-    "creditsvc_append_duration_seconds",
-    "One append transaction, from begin to commit",
-    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 20.0),
 )
 lookup_batch_entities = Histogram(
     "creditsvc_lookup_batch_entities",
