@@ -13,8 +13,9 @@ class Scheme:
     so all that ``canonical`` adds is the arithmetic. ``zone`` is the IANA time zone in which the scheme's
     authorities count days. ``canonical`` takes a value that is upper-case and freed of separators and
     gives the value under which the entity is kept, or raises ``IdentifierInvalid`` or ``NaturalPerson``
-    with a text that never holds the value. ``kept_as`` is the scheme of that entity when it is another
-    one: an establishment is kept as its legal unit.
+    with a text that never holds the value. Only ``parse`` may call it: resident IDs, some of which are
+    valid codes of organisations too, are refused there, before any scheme sees the value. ``kept_as`` is
+    the scheme of that entity when it is another one: an establishment is kept as its legal unit.
     """
 
     name: str
