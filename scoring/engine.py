@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -147,7 +147,7 @@ class Model(_Data):
             return ()
         return tuple(after_months(dated, step.months) for step in rule.steps if step.months is not None)
 
-    @property
+    @cached_property
     def group_of(self) -> Mapping[str, str]:
         return {rule.code: rule.group for rule in self.rules}
 

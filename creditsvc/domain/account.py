@@ -1,0 +1,272 @@
+"""An account: one organisation's record while events are entered. Pure; the ledger loads and stores it.
+
+Only the records that events name, and those that time has changed since they were last looked at, have to
+be loaded: what the account comes to is kept as summaries that those records are taken from and added to.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from creditsvc.domain import instants
+from creditsvc.domain.catalogue import EventType
+from creditsvc.domain.events import Event
+from creditsvc.domain.profile import (
+    MOST_LISTINGS,
+    Line,
+    Moment,
+    Naming,
+    Summary,
+    View,
+    line,
+    newest_listings,
+    render,
+    strongest,
+)
+from creditsvc.domain.records import Entry, Record, fold
+from creditsvc.domain.standing import Evaluation, Rules, evaluate
+from creditsvc.errors import EventInvalid, Forbidden, RecordExists, Violation
+
+RecordKey = tuple[str, str]  # record number, source
+MOST_EVENTS_OF_A_RECORD = 1_000  # bounds the fold of one record
+
+
+@dataclass(slots=True)
+class Held:
+    """A record as loaded: the line stored of it, and its events (only where it is to be folded again)."""
+
+    line: Line | None = None
+    entries: list[Entry] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Standing:
+    """Where one view of the account stands."""
+
+    summary: Summary
+    version: int
+    since: datetime | None
+    until: datetime | None = None
+
+    def moment(self) -> Moment | None:
+        return None if self.since is None else Moment(self.version, self.since, self.until)
+
+
+@dataclass(slots=True)
+class Account:
+    """The state of one organisation, and what is being entered."""
+
+    entity: str
+    version: int
+    recorded_at: datetime | None
+    naming: Naming
+    views: dict[View, Standing]
+    held: dict[RecordKey, Held] = field(default_factory=dict)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return instants.zone_of(self.entity)
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is anything to fold: an account that took nothing and fell due for nothing stays."""
+        return self.version > 0 and any(held.entries for held in self.held.values())
+
+    def enter(self, event: Event, recorded_at: datetime, rules: Rules) -> Entry:
+        """Enter one event; raises a ``Refusal`` when the account as it stands doesn't admit it."""
+        held = self.held.setdefault((event.record, event.source), Held())
+        self._admit(event, held, rules)
+        before = self._public_at(held, recorded_at, rules)
+        named = named_by(event, rules.catalogue.types[event.type], self.naming)
+        entry = Entry(
+            sequence=self.version + 1,
+            recorded_at=recorded_at,
+            source=event.source,
+            id=event.id,
+            type=event.type,
+            time=event.time,
+            record=event.record,
+            data=event.data,
+        )
+        held.entries.append(entry)
+        touches = before or self._public_at(held, recorded_at, rules) or named != self.naming
+        entry = held.entries[-1] = replace(entry, touches_public=touches)
+        self.naming, self.version, self.recorded_at = named, entry.sequence, recorded_at
+        if touches:
+            public = self.views["public"]
+            public.version, public.since = entry.sequence, recorded_at
+        shared = self.views["shared"]
+        shared.version, shared.since = entry.sequence, recorded_at
+        return entry
+
+    def _admit(self, event: Event, held: Held, rules: Rules) -> None:
+        kind = rules.catalogue.types[event.type]
+        if not held.entries:
+            self._keep_off_others(event, kind)
+            return
+        if len(held.entries) >= MOST_EVENTS_OF_A_RECORD:
+            raise EventInvalid(
+                f"a record takes at most {MOST_EVENTS_OF_A_RECORD} events; open a new one",
+                [Violation("/data/record", "record-full", "this record has no room for another event")],
+            )
+        record = fold(held.entries, rules.catalogue)
+        if record.type is None:
+            return
+        if kind.role == "opens" or (kind.role == "states" and record.record_class != kind.record_class):
+            raise RecordExists(
+                "a record with this number stands already; send credit.record.corrected to change it",
+                [
+                    Violation(
+                        "/data/record", "record-exists", "use another record number, or correct the record"
+                    )
+                ],
+            )
+        if kind.role == "closes" and kind.record_class != record.record_class:
+            raise EventInvalid(
+                f"the record is a {record.record_class}, which {kind.name} does not end",
+                [Violation("/data/record", "wrong-class", "send the event type that fits the record")],
+            )
+        if kind.role == "corrects":
+            _admit_changes(event, rules.catalogue.types[record.type])
+
+    def _keep_off_others(self, event: Event, kind: EventType) -> None:
+        if kind.role in {"opens", "states"}:
+            return
+        for (number, source), other in self.held.items():
+            if number == event.record and source != event.source and other.line and other.line.counted:
+                raise Forbidden("only the source that handed a record in may amend it")
+
+    def _public_at(self, held: Held, at: datetime, rules: Rules) -> bool:
+        if not held.entries:
+            return False
+        return evaluate(fold(held.entries, rules.catalogue), at, rules, self.zone).public
+
+    def settle(self, at: datetime, rules: Rules) -> Iterator[tuple[Line, Record]]:
+        """Fold every record that was loaded whole as of an instant, and bring the summaries in step.
+
+        Yields what is to be stored of each. The instant must be the last event's or later.
+        """
+        public, shared = self.views["public"], self.views["shared"]
+        for held in self.held.values():
+            if not held.entries:
+                continue
+            record = fold(held.entries, rules.catalogue)
+            evaluation = evaluate(record, at, rules, self.zone)
+            shared.since = instants.latest(shared.since, evaluation.changed_at)
+            crossed = last_public_change(held.entries, at, public.since, rules, self.zone)
+            public.since = instants.latest(public.since, crossed)
+            now = line(record, evaluation, rules.catalogue)
+            self._replace(held.line, now, rules)
+            held.line = now
+            yield now, record
+
+    def _replace(self, old: Line | None, new: Line, rules: Rules) -> None:
+        for view, standing in self.views.items():
+            if old is not None and sees(view, old):
+                standing.summary.add(old, rules.model, -1)
+            if sees(view, new):
+                standing.summary.add(new, rules.model)
+
+
+def sees(view: View, seen: Line) -> bool:
+    """Tell whether a view has a record in it."""
+    return seen.counted and (view == "shared" or seen.public)
+
+
+def _admit_changes(event: Event, opening: EventType) -> None:
+    if opening.role == "states":
+        raise EventInvalid(
+            f"a statement is not corrected but made anew: send {opening.name}",
+            [Violation("/type", "wrong-type", f"send {opening.name} with the facts as they are")],
+        )
+    wrong = [
+        Violation(
+            f"/data/changes/{name}", "not-of-this-record", f"{opening.name} has no such field to change"
+        )
+        for name in event.data["changes"]
+        if name not in opening.required | opening.optional
+    ]
+    wrong += [
+        Violation(f"/data/changes/{name}", "required", "this field may be changed but not removed")
+        for name, value in event.data["changes"].items()
+        if value is None and name in opening.required
+    ]
+    if wrong:
+        raise EventInvalid("the correction does not fit its record", wrong)
+
+
+def named_by(event: Event | Entry, kind: EventType, naming: Naming) -> Naming:
+    """Take the name and status that an event tells into account; a registration outranks a mention."""
+    told = {**event.data, **(event.data.get("changes") or {})}
+    name, status = told.get("entity_name"), told.get("status")
+    if name is None and status is None:
+        return naming
+    authority = kind.role == "states"
+    when = instants.microseconds(event.time) + 2**62  # times before 1970 rank below later ones as text too
+    rank = f"{authority:d} {when:020d} {len(event.id):03d} {event.id} {event.source}"
+    return naming.told(name, status if authority else None, rank)
+
+
+def last_public_change(
+    entries: list[Entry], at: datetime, floor: datetime | None, rules: Rules, zone: ZoneInfo
+) -> datetime | None:
+    """Find the last boundary up to ``at`` at which time alone changed what the public saw of a record.
+
+    The record meant something else before each of its events, so each stretch between two of them is looked
+    at as it was; stretches that end before ``floor`` cannot matter.
+    """
+    end = at
+    for length in range(len(entries), 0, -1):
+        if floor is not None and end <= floor:
+            return None
+        found: Evaluation = evaluate(fold(entries[:length], rules.catalogue), end, rules, zone)
+        if found.public_changed_at is not None:
+            return found.public_changed_at
+        end = entries[length - 1].recorded_at
+    return None
+
+
+def profile_of(
+    account: Account, view: View, factors: Iterable[Line], listings: Sequence[Line], rules: Rules
+) -> bytes | None:
+    """Render one view of a settled account; null where the view has nothing on record."""
+    standing = account.views[view]
+    moment = standing.moment()
+    if moment is None or (view == "public" and standing.summary.records == 0):
+        return None
+    shown = (strongest(factors), listings[:MOST_LISTINGS])
+    return render(account.entity, account.naming, moment, standing.summary, shown, rules)
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A whole account folded from its events as of an instant: what answers about the past come from."""
+
+    account: Account
+    lines: Sequence[Line]
+
+    def profile(self, view: View, rules: Rules) -> bytes | None:
+        seen = [line for line in self.lines if sees(view, line)]
+        return profile_of(self.account, view, seen, newest_listings(seen), rules)
+
+
+def account_at(entity: str, entries: Sequence[Entry], at: datetime, rules: Rules) -> Past:
+    """Fold all events recorded up to an instant (at least one, by sequence) as they stood then."""
+    last = entries[-1]
+    shown = next((entry for entry in reversed(entries) if entry.touches_public), None)
+    naming = Naming()
+    held: dict[RecordKey, Held] = {}
+    for entry in entries:
+        naming = named_by(entry, rules.catalogue.types[entry.type], naming)
+        held.setdefault((entry.record, entry.source), Held()).entries.append(entry)
+    views: dict[View, Standing] = {
+        "public": Standing(Summary(), shown.sequence if shown else 0, shown.recorded_at if shown else None),
+        "shared": Standing(Summary(), last.sequence, last.recorded_at),
+    }
+    account = Account(entity, last.sequence, last.recorded_at, naming, views, held)
+    lines = [settled for settled, _ in account.settle(at, rules)]
+    for view, standing in views.items():
+        changes = (line.next_change for line in lines if view == "shared" or line.public)
+        standing.until = instants.earliest(*changes)
+    return Past(account, lines)

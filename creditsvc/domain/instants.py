@@ -1,0 +1,48 @@
+"""Instants as text, and calendar days as instants in the place of an authority."""
+
+from datetime import UTC, date, datetime, time
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from creditsvc.domain.identifiers import SCHEMES
+
+MICROSECONDS = 1_000_000
+
+
+def text(instant: datetime) -> str:
+    """Write an instant as RFC 3339 in UTC with microseconds: the one form in every answer and leaf."""
+    return instant.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+def text_or_none(instant: datetime | None) -> str | None:
+    return None if instant is None else text(instant)
+
+
+def microseconds(instant: datetime) -> int:
+    """Count whole microseconds since 1970-01-01T00:00:00Z, exactly."""
+    delta = instant - datetime(1970, 1, 1, tzinfo=UTC)
+    return (delta.days * 86_400 + delta.seconds) * MICROSECONDS + delta.microseconds
+
+
+@lru_cache(maxsize=64)
+def _zone(scheme: str) -> ZoneInfo:
+    return ZoneInfo(SCHEMES[scheme].zone)
+
+
+def zone_of(entity: str) -> ZoneInfo:
+    """Give the time zone in which the days of this entity's records are counted: its authorities'."""
+    return _zone(entity.partition(":")[0])
+
+
+@lru_cache(maxsize=16_384)
+def start_of(day: date, zone: ZoneInfo) -> datetime:
+    """Give the instant at which a calendar day starts in a zone."""
+    return datetime.combine(day, time(), zone).astimezone(UTC)
+
+
+def latest(*instants: datetime | None) -> datetime | None:
+    return max((instant for instant in instants if instant is not None), default=None)
+
+
+def earliest(*instants: datetime | None) -> datetime | None:
+    return min((instant for instant in instants if instant is not None), default=None)

@@ -1,0 +1,224 @@
+"""A profile sums up one organisation at an instant for a kind of viewer: the fold of the records it sees.
+
+It is kept as a summary that single records are added to and taken from, so that keeping it costs the same
+however long the history is; folding a whole history comes to the same bytes.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal, Self
+
+import orjson
+
+from creditsvc.domain import instants
+from creditsvc.domain.catalogue import Catalogue
+from creditsvc.domain.records import Record
+from creditsvc.domain.standing import Evaluation, Rules
+from scoring.engine import ZERO, Model
+
+View = Literal["public", "shared"]
+MOST_FACTORS = 4
+MOST_LISTINGS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What the profile needs of one record at an instant; the row that is stored of it."""
+
+    record: str
+    source: str
+    record_class: str | None
+    standing: bool
+    public: bool
+    objected: bool
+    listing: bool
+    since: datetime | None
+    code: str | None
+    points: Decimal
+    points_until: datetime | None
+    next_change: datetime | None
+
+    @property
+    def counted(self) -> bool:
+        """Only a record that has arrived and isn't withdrawn is seen by anybody but its own parties."""
+        return self.record_class is not None
+
+    def strength(self) -> tuple[Decimal, bool]:
+        return (-abs(self.points), self.points > 0)
+
+
+def line(record: Record, evaluation: Evaluation, catalogue: Catalogue) -> Line:
+    seen = None if record.withdrawn else record.record_class
+    return Line(
+        record=record.number,
+        source=record.source,
+        record_class=seen,
+        standing=evaluation.standing,
+        public=evaluation.public,
+        objected=bool(record.objections) and seen is not None,
+        listing=evaluation.standing and seen is not None and catalogue.classes[seen].listing,
+        since=record.time if seen is not None else None,
+        code=evaluation.code,
+        points=evaluation.points,
+        points_until=evaluation.points_until,
+        next_change=evaluation.next_change,
+    )
+
+
+@dataclass(slots=True)
+class Summary:
+    """Counts and sums over the records that a view sees."""
+
+    records: int = 0
+    objections: int = 0
+    standing: dict[str, int] = field(default_factory=dict)
+    codes: dict[str, int] = field(default_factory=dict)
+    sums: dict[str, Decimal] = field(default_factory=dict)
+
+    def add(self, seen: Line, model: Model, sign: Literal[1, -1] = 1) -> None:
+        """Add a record, or take it away again with ``sign=-1``."""
+        if not seen.counted:
+            return
+        self.records += sign
+        self.objections += sign * seen.objected
+        if seen.standing and seen.record_class is not None:
+            _count(self.standing, seen.record_class, sign)
+        if seen.code is not None:
+            _count(self.codes, seen.code, sign)
+            group = model.group_of[seen.code]
+            total = self.sums.get(group, ZERO) + sign * seen.points
+            self.sums[group] = total
+            if total == ZERO:
+                del self.sums[group]
+
+    def dump(self) -> bytes:
+        """Write the summary so that equal summaries are equal bytes."""
+        return orjson.dumps(
+            {
+                "records": self.records,
+                "objections": self.objections,
+                "standing": self.standing,
+                "codes": self.codes,
+                "sums": {group: plain(total) for group, total in self.sums.items()},
+            },
+            option=orjson.OPT_SORT_KEYS,
+        )
+
+    @classmethod
+    def parse(cls, stored: bytes | None) -> Self:
+        if stored is None:
+            return cls()
+        read: dict[str, Any] = orjson.loads(stored)
+        sums = {group: Decimal(total) for group, total in read.pop("sums").items()}
+        return cls(**read, sums=sums)
+
+
+def _count(counts: dict[str, int], name: str, sign: int) -> None:
+    counts[name] = counts.get(name, 0) + sign
+    if counts[name] == 0:
+        del counts[name]
+
+
+def plain(number: Decimal) -> str:
+    """Write a decimal without exponent or idle zeros."""
+    written = format(number, "f")
+    return written.rstrip("0").rstrip(".") if "." in written else written
+
+
+def number(value: Decimal) -> orjson.Fragment:
+    """Give a decimal as a JSON number, exactly."""
+    return orjson.Fragment(plain(value).encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """Names and status as far as events have told them. The greatest rank wins, whatever arrives first."""
+
+    name: str | None = None
+    name_rank: str = ""
+    status: str | None = None
+    status_rank: str = ""
+
+    def told(self, entity_named: str | None, status: str | None, rank: str) -> "Naming":
+        named, ranked = self.name, self.name_rank
+        if entity_named is not None and rank > ranked:
+            named, ranked = entity_named, rank
+        if status is not None and rank > self.status_rank:
+            return Naming(named, ranked, status, rank)
+        return Naming(named, ranked, self.status, self.status_rank)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Where a view stands: its version, and the instants from and until which it holds."""
+
+    version: int
+    valid_from: datetime
+    valid_until: datetime | None
+
+
+def strongest(lines: Iterable[Line]) -> list[Line]:
+    """Pick the factors a profile shows: the four that weigh most, adverse ones first among equals."""
+    adverse = sorted((x for x in lines if x.points < 0), key=lambda x: (x.record, x.source))
+    good = sorted((x for x in lines if x.points > 0), key=lambda x: (x.record, x.source), reverse=True)
+    return sorted(adverse + good, key=Line.strength)[:MOST_FACTORS]
+
+
+def newest_listings(lines: Iterable[Line]) -> list[Line]:
+    listed = sorted((x for x in lines if x.listing), key=lambda x: (x.record, x.source))
+    return sorted(listed, key=lambda x: instants.microseconds(x.since) if x.since else 0, reverse=True)[
+        :MOST_LISTINGS
+    ]
+
+
+def render(
+    entity: str,
+    naming: Naming,
+    moment: Moment,
+    summary: Summary,
+    shown: tuple[Sequence[Line], Sequence[Line]],
+    rules: Rules,
+) -> bytes:
+    """Write a profile as it is served; ``shown`` holds the factors and the listings."""
+    factors, listings = shown
+    score = rules.model.total(summary.sums, summary.codes)
+    return orjson.dumps(
+        {
+            "entity": entity,
+            "name": naming.name,
+            "status": naming.status or "unknown",
+            "version": moment.version,
+            "valid_from": instants.text(moment.valid_from),
+            "valid_until": instants.text_or_none(moment.valid_until),
+            "score": {
+                "model": rules.model.name,
+                "version": rules.model.version,
+                "value": None if score.value is None else number(score.value),
+                "grade": score.grade,
+                "factors": [
+                    {
+                        "code": factor.code,
+                        "points": number(factor.points),
+                        "record": factor.record,
+                        "until": instants.text_or_none(factor.points_until),
+                    }
+                    for factor in factors
+                ],
+            },
+            "standing": {name: summary.standing.get(name, 0) for name in rules.catalogue.classes},
+            "listings": [_listing(listed) for listed in listings],
+            "objections": summary.objections,
+            "records": f"/v1/entities/{entity}/records",
+        }
+    )
+
+
+def _listing(listed: Line) -> Mapping[str, str | None]:
+    return {
+        "class": listed.record_class,
+        "record": listed.record,
+        "source": listed.source,
+        "since": instants.text_or_none(listed.since),
+    }

@@ -1,0 +1,132 @@
+"""A record is the fold of its events: what one item of an organisation's history comes to.
+
+The fold takes events by the time they took effect, not by the order in which they arrived, so late and
+shuffled delivery comes to the same record.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from creditsvc.domain.catalogue import Catalogue
+
+STANDING = "standing"
+AWAITED = "awaited"  # amendments have arrived, the record itself has not
+REVOKED = "revoked"
+REPAIRED = "repaired"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One event as it was recorded: what the agency said, and when the service heard it."""
+
+    sequence: int
+    recorded_at: datetime
+    source: str
+    id: str
+    type: str
+    time: datetime
+    record: str
+    data: Mapping[str, Any]
+    touches_public: bool = False
+
+    @property
+    def order(self) -> tuple[datetime, int, str]:
+        """Where it stands among the events of its record. Of two at one time, ``…/2`` precedes ``…/10``."""
+        return (self.time, len(self.id), self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What the events of one record come to. ``type``, ``record_class`` and ``time`` are of its opening."""
+
+    number: str
+    source: str
+    type: str | None
+    record_class: str | None
+    time: datetime | None
+    state: str
+    data: Mapping[str, Any]
+    objections: frozenset[str]
+    recorded_at: datetime
+    sequences: tuple[int, ...]
+
+    @property
+    def withdrawn(self) -> bool:
+        """Neither published nor shared nor scored any more (and an awaited one not yet)."""
+        return self.state in {REVOKED, REPAIRED, AWAITED}
+
+
+class _Fold:
+    def __init__(self) -> None:
+        self.opening: Entry | None = None
+        self.record_class: str | None = None
+        self.changes: dict[str, Any] = {}
+        self.closed: tuple[str | None, str] | None = None
+        self.states: set[str] = set()
+        self.opened: set[str] = set()
+        self.decided: set[str] = set()
+
+    def take(self, entry: Entry, catalogue: Catalogue) -> None:
+        kind = catalogue.types[entry.type]
+        match kind.role:
+            case "opens":
+                self.opening, self.record_class = entry, kind.record_class
+            case "states":  # each statement is whole: it replaces what was said before
+                self.opening, self.record_class, self.changes = entry, kind.record_class, {}
+            case "corrects":
+                self.changes |= entry.data["changes"]
+            case "closes":
+                self.closed = (kind.record_class, kind.state or STANDING)
+            case "revokes":
+                self.states.add(REVOKED)
+            case "repairs":
+                self.states.add(REPAIRED)
+            case "objects":
+                self.opened.add(entry.data["objection"])
+            case "decides":
+                self.decided.add(entry.data["objection"])
+
+    def state(self) -> str:
+        if self.opening is None:
+            return AWAITED
+        for final in (REVOKED, REPAIRED):
+            if final in self.states:
+                return final
+        if self.closed is not None and self.closed[0] == self.record_class:
+            return self.closed[1]
+        return STANDING
+
+    def data(self, catalogue: Catalogue) -> dict[str, Any]:
+        if self.opening is None:
+            return {}
+        kind = catalogue.types[self.opening.type]
+        fitting = {
+            name: value
+            for name, value in self.changes.items()
+            if name in kind.optional or (name in kind.required and value is not None)
+        }
+        merged = {**self.opening.data, **fitting}
+        return {name: value for name, value in merged.items() if value is not None}
+
+
+def fold(entries: Iterable[Entry], catalogue: Catalogue) -> Record:
+    """Fold the events of one record (at least one) to what they come to."""
+    arrived = sorted(entries, key=lambda entry: entry.sequence)
+    so_far = _Fold()
+    for entry in sorted(arrived, key=lambda entry: entry.order):
+        so_far.take(entry, catalogue)
+    opening = so_far.opening
+    return Record(
+        number=arrived[0].record,
+        source=arrived[0].source,
+        type=opening.type if opening else None,
+        record_class=so_far.record_class,
+        time=opening.time if opening else None,
+        state=so_far.state(),
+        data=so_far.data(catalogue),
+        objections=frozenset(so_far.opened - so_far.decided),
+        recorded_at=arrived[-1].recorded_at,
+        sequences=tuple(entry.sequence for entry in arrived),
+    )

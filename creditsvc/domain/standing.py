@@ -1,0 +1,99 @@
+"""What a record amounts to at an instant, and when time alone changes that.
+
+Everything here is a pure function of the record, the rules and the instant. Between two neighbouring
+boundaries nothing changes: that is what lets a stored answer say from when and until when it holds.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from creditsvc.domain import instants
+from creditsvc.domain.catalogue import Catalogue
+from creditsvc.domain.publicity import Publicity, day_of, expiry, publicity
+from creditsvc.domain.records import STANDING, Record
+from scoring.engine import ZERO, Model
+
+EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What an evaluation goes by."""
+
+    catalogue: Catalogue
+    model: Model
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """A record at an instant.
+
+    ``changed_at`` is the last boundary that time alone crossed since the record's last event, and
+    ``public_changed_at`` the last such one until which the record was in the public view.
+    """
+
+    state: str
+    publicity: Publicity
+    public: bool
+    standing: bool
+    code: str | None
+    points: Decimal
+    points_until: datetime | None
+    changed_at: datetime | None
+    public_changed_at: datetime | None
+    next_change: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Boundaries:
+    expiry: datetime | None
+    publicity: Publicity
+    scores: tuple[datetime, ...]
+
+    def all(self) -> list[datetime]:
+        ends = (self.expiry, self.publicity.until)
+        return sorted({*self.scores, *(end for end in ends if end is not None)})
+
+
+def facts(record: Record, state: str) -> Mapping[str, str]:
+    """Give what a scoring model may know of a record: codes only, nothing that names anybody."""
+    known = {"class": record.record_class or "", "type": record.type or "", "state": state}
+    for name in ("severity", "outcome", "grade"):
+        if isinstance(value := record.data.get(name), str):
+            known[name] = value
+    return known
+
+
+def evaluate(record: Record, at: datetime, rules: Rules, zone: ZoneInfo) -> Evaluation:
+    """Tell what a record amounts to at an instant."""
+    if record.withdrawn:
+        return Evaluation(
+            record.state, Publicity(ever=False), False, False, None, ZERO, None, None, None, None
+        )
+    ends = expiry(record, rules.catalogue, zone)
+    shown = publicity(record, rules.catalogue, zone)
+    state = EXPIRED if ends is not None and at >= ends else record.state
+    day = day_of(record, rules.catalogue, zone)
+    steps = tuple(
+        instants.start_of(change, zone) for change in rules.model.changes(facts(record, record.state), day)
+    )
+    bounds = _Boundaries(ends, shown, steps).all()
+    since = [bound for bound in bounds if record.recorded_at < bound <= at]
+    ahead = next((bound for bound in bounds if bound > at), None)
+    given = rules.model.contribution(facts(record, state), day, at.astimezone(zone).date())
+    fades = instants.start_of(given.until, zone) if given and given.until else None
+    return Evaluation(
+        state=state,
+        publicity=shown,
+        public=shown.at(at),
+        standing=state == STANDING,
+        code=given.code if given else None,
+        points=given.points if given else ZERO,
+        points_until=instants.earliest(fades, ends) if given else None,
+        changed_at=since[-1] if since else None,
+        public_changed_at=next((bound for bound in reversed(since) if shown.before(bound)), None),
+        next_change=ahead,
+    )

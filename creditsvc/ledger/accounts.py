@@ -1,0 +1,213 @@
+"""Accounts out of their rows and back into them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from operator import itemgetter
+from typing import Any
+
+from creditsvc.domain.account import Account, Held, RecordKey, Standing, profile_of
+from creditsvc.domain.profile import Line, Naming, Summary, View
+from creditsvc.domain.standing import Rules
+from creditsvc.ledger.entries import Row, Session, entry
+from creditsvc.store.database import load_queries
+from scoring.engine import ZERO
+
+SQL = load_queries("append")
+
+
+async def lock(connection: Session, entities: Iterable[str]) -> dict[str, Account]:
+    """Lock the accounts of these entities, opening those that are new, in the order that avoids rings."""
+    ordered = sorted(set(entities))
+    await connection.execute(SQL.insert_missing_entities, ordered)
+    rows = await connection.fetch(SQL.lock_entities, ordered)
+    return {row["entity_id"]: _account(row) for row in rows}
+
+
+def _account(row: Row) -> Account:
+    shared = Standing(Summary.parse(row["shared_summary"]), row["version"], row["shared_from"])
+    public = Standing(Summary.parse(row["public_summary"]), row["public_version"], row["public_from"])
+    naming = Naming(row["name"], row["name_rank"] or "", row["status"], row["status_rank"] or "")
+    views: dict[View, Standing] = {"public": public, "shared": shared}
+    return Account(row["entity_id"], row["version"], row["recorded_at"], naming, views)
+
+
+async def load_records(
+    connection: Session,
+    accounts: Mapping[str, Account],
+    named: Mapping[str, set[RecordKey]],
+    now: datetime,
+) -> None:
+    """Load what events name and what time has changed; these whole, with their events."""
+    keys = sorted({(entity, number) for entity, records in named.items() for number, _ in records})
+    rows = await connection.fetch(
+        SQL.find_records, [key[0] for key in keys], [key[1] for key in keys], list(accounts), now
+    )
+    wanted: list[tuple[str, int]] = []
+    place: dict[tuple[str, int], Held] = {}
+    for row in rows:
+        account = accounts[row["entity_id"]]
+        key = (row["record"], row["source"])
+        held = account.held[key] = Held(_line(row))
+        due = row["next_change"] is not None and row["next_change"] <= now
+        if due or key in named.get(account.entity, ()):
+            for sequence in row["sequences"]:
+                wanted.append((account.entity, sequence))
+                place[account.entity, sequence] = held
+    if not wanted:
+        return
+    entries = await connection.fetch(
+        SQL.find_entries, [entity for entity, _ in wanted], [sequence for _, sequence in wanted]
+    )
+    for row in sorted(entries, key=itemgetter("entity_id", "sequence")):
+        place[row["entity_id"], row["sequence"]].entries.append(entry(row))
+
+
+def _line(row: Row) -> Line:
+    return Line(
+        record=row["record"],
+        source=row["source"],
+        record_class=row["class"],
+        standing=row["standing"],
+        public=row["public"],
+        objected=row["objected"],
+        listing=row["listing"],
+        since=row["since"],
+        code=row["code"],
+        points=row["points"],
+        points_until=row["points_until"],
+        next_change=row["next_change"],
+    )
+
+
+async def store_records(
+    connection: Session, accounts: Mapping[str, Account], at: datetime, rules: Rules
+) -> None:
+    """Fold what was loaded whole and store what it comes to; settles every account."""
+    rows: list[tuple[Any, ...]] = []
+    for account in accounts.values():
+        settled_at = max(at, account.recorded_at) if account.recorded_at else at
+        for seen, record in account.settle(settled_at, rules):
+            rows.append(
+                (
+                    account.entity,
+                    seen.record,
+                    seen.source,
+                    seen.record_class,
+                    "{" + ",".join(map(str, record.sequences)) + "}",
+                    seen.standing,
+                    seen.public,
+                    seen.objected,
+                    seen.listing,
+                    seen.since,
+                    seen.code,
+                    seen.points,
+                    seen.points_until,
+                    seen.next_change,
+                )
+            )
+    if rows:
+        rows.sort(key=itemgetter(0, 1, 2))
+        await connection.execute(SQL.upsert_records, *columns(rows))
+
+
+@dataclass(slots=True)
+class _Shown:
+    """The lines that a view's profile shows."""
+
+    factors: list[Line] = field(default_factory=list)
+    listings: list[Line] = field(default_factory=list)
+
+
+async def store_profiles(connection: Session, accounts: Mapping[str, Account], rules: Rules) -> None:
+    """Render and store the profiles of settled accounts."""
+    entities = sorted(accounts)
+    if not entities:
+        return
+    shown = await _shown(connection, entities)
+    for row in await connection.fetch(SQL.next_changes, entities):
+        views = accounts[row["entity_id"]].views
+        views["shared"].until, views["public"].until = row["shared_until"], row["public_until"]
+    rows = [_profile_row(accounts[entity], shown, rules) for entity in entities]
+    await connection.execute(SQL.update_entities, *columns(rows))
+
+
+async def _shown(connection: Session, entities: list[str]) -> dict[tuple[str, View], _Shown]:
+    shown: dict[tuple[str, View], _Shown] = {
+        (entity, view): _Shown() for entity in entities for view in ("public", "shared")
+    }
+    for row in await connection.fetch(SQL.strongest_records, entities):
+        shown[row["entity_id"], row["view"]].factors.append(_factor(row))
+    for row in await connection.fetch(SQL.listed_records, entities):
+        listed = _listed(row)
+        shown[row["entity_id"], "shared"].listings.append(listed)
+        if row["public"]:
+            shown[row["entity_id"], "public"].listings.append(listed)
+    return shown
+
+
+def _factor(row: Row) -> Line:
+    return Line(
+        record=row["record"],
+        source=row["source"],
+        record_class=None,
+        standing=True,
+        public=False,
+        objected=False,
+        listing=False,
+        since=None,
+        code=row["code"],
+        points=row["points"],
+        points_until=row["points_until"],
+        next_change=None,
+    )
+
+
+def _listed(row: Row) -> Line:
+    return Line(
+        record=row["record"],
+        source=row["source"],
+        record_class=row["class"],
+        standing=True,
+        public=row["public"],
+        objected=False,
+        listing=True,
+        since=row["since"],
+        code=None,
+        points=ZERO,
+        points_until=None,
+        next_change=None,
+    )
+
+
+def _profile_row(account: Account, shown: Mapping[tuple[str, View], _Shown], rules: Rules) -> tuple[Any, ...]:
+    profiles = {
+        view: profile_of(
+            account, view, shown[account.entity, view].factors, shown[account.entity, view].listings, rules
+        )
+        for view in account.views
+    }
+    shared, public = account.views["shared"], account.views["public"]
+    return (
+        account.entity,
+        account.version,
+        account.recorded_at,
+        account.naming.name,
+        account.naming.name_rank,
+        account.naming.status,
+        account.naming.status_rank,
+        shared.summary.dump(),
+        shared.since,
+        shared.until,
+        profiles["shared"],
+        public.summary.dump(),
+        public.version,
+        public.since,
+        public.until,
+        profiles["public"],
+    )
+
+
+def columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+    """Turn rows into the columns that ``unnest`` takes."""
+    return [list(column) for column in zip(*rows, strict=True)]

@@ -1,0 +1,173 @@
+"""Append: one transaction that enters a group of events, and leaves records and profiles as they come to.
+
+The order is the design: lock the entities, read the clock, find what is held already, fold, store. Nothing
+is acknowledged before the commit. See docs/decisions for why a lock on the entity is all that is needed.
+"""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from creditsvc.domain import names
+from creditsvc.domain.account import Account, RecordKey
+from creditsvc.domain.canonical import leaf, leaf_hash
+from creditsvc.domain.events import Event
+from creditsvc.domain.records import Entry
+from creditsvc.domain.standing import Rules
+from creditsvc.errors import EventConflict, Refusal
+from creditsvc.ledger.accounts import SQL, columns, load_records, lock, store_profiles, store_records
+from creditsvc.ledger.entries import Session
+from creditsvc.ledger.receipts import Outcome, Receipt
+
+TICK = timedelta(microseconds=1)
+SALT_BYTES = 16
+
+
+class IdentityRace(Exception):  # noqa: N818  what happened, not an error of anybody's
+    """Another transaction claimed an identity for another subject meanwhile: roll back and run again."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """What is held under an event's identity, in the database or earlier in this group."""
+
+    entity: str
+    content_sha256: bytes
+    receipt: Receipt
+
+
+@dataclass(slots=True)
+class _Group:
+    """What one transaction enters."""
+
+    now: datetime
+    accounts: Mapping[str, Account]
+    claims: dict[tuple[str, str], _Claim]
+    events: list[tuple[Any, ...]] = field(default_factory=list)
+    identities: list[tuple[str, str, str, int, bytes]] = field(default_factory=list)
+    named: dict[str, tuple[datetime, str]] = field(default_factory=dict)
+
+
+async def append(connection: Session, events: Sequence[Event], rules: Rules) -> list[Outcome]:
+    """Enter a group of events in one transaction; the outcomes are in the events' order.
+
+    What goes wrong with one event is its own outcome. Raises ``IdentityRace`` (nothing entered, run again)
+    and what asyncpg raises: then whether it committed is unknown, and running it again is harmless.
+    """
+    async with connection.transaction():
+        accounts = await lock(connection, (event.entity for event in events))
+        group = _Group(await connection.fetchval(SQL.now), accounts, await _claims(connection, events))
+        fresh = [event for event in events if (event.source, event.id) not in group.claims]
+        await load_records(connection, accounts, _named_records(fresh), group.now)
+        outcomes = [_enter(event, group, rules) for event in events]
+        await _store(connection, group, rules)
+    return outcomes
+
+
+async def refold(connection: Session, entities: Sequence[str], rules: Rules) -> None:
+    """Bring stored profiles past their ``valid_until`` up to now; nothing is entered."""
+    async with connection.transaction():
+        accounts = await lock(connection, entities)
+        group = _Group(await connection.fetchval(SQL.now), accounts, {})
+        await load_records(connection, accounts, {}, group.now)
+        await _store(connection, group, rules)
+
+
+async def _claims(connection: Session, events: Sequence[Event]) -> dict[tuple[str, str], _Claim]:
+    rows = await connection.fetch(
+        SQL.find_identities, [event.source for event in events], [event.id for event in events]
+    )
+    return {
+        (row["source"], row["id"]): _Claim(
+            row["entity_id"],
+            row["content_sha256"],
+            Receipt(
+                row["id"],
+                row["source"],
+                "duplicate",
+                row["entity_id"],
+                row["sequence"],
+                row["recorded_at"],
+                row["leaf_hash"],
+            ),
+        )
+        for row in rows
+    }
+
+
+def _named_records(events: Sequence[Event]) -> dict[str, set[RecordKey]]:
+    named: dict[str, set[RecordKey]] = {}
+    for event in events:
+        named.setdefault(event.entity, set()).add((event.record, event.source))
+    return named
+
+
+def _enter(event: Event, group: _Group, rules: Rules) -> Outcome:
+    claim = group.claims.get((event.source, event.id))
+    if claim is not None:
+        if (claim.entity, claim.content_sha256) == (event.entity, event.content_sha256):
+            return claim.receipt
+        return EventConflict("this source and id were used for an event with other content; use a new id")
+    account = group.accounts[event.entity]
+    held = account.held.get((event.record, event.source))
+    opens = held is None or not held.entries
+    recorded_at = group.now if account.recorded_at is None else max(group.now, account.recorded_at + TICK)
+    name = account.naming.name
+    try:
+        entry = account.enter(event, recorded_at, rules)
+    except Refusal as refusal:
+        return refusal
+    if account.naming.name != name and account.naming.name is not None:
+        group.named[event.entity] = (recorded_at, account.naming.name)
+    return _note(event, entry, group, opens=opens)
+
+
+def _note(event: Event, entry: Entry, group: _Group, *, opens: bool) -> Receipt:
+    salt = secrets.token_bytes(SALT_BYTES)
+    hashed = leaf_hash(
+        leaf(event.entity, entry.sequence, entry.recorded_at, event.source, salt, event.content)
+    )
+    group.events.append(
+        (
+            event.entity,
+            entry.sequence,
+            entry.recorded_at,
+            event.source,
+            event.id,
+            event.type,
+            event.time,
+            event.record,
+            event.content,
+            salt,
+            hashed,
+            opens,
+            entry.touches_public,
+        )
+    )
+    group.identities.append((event.source, event.id, event.entity, entry.sequence, event.content_sha256))
+    receipt = Receipt(
+        event.id, event.source, "accepted", event.entity, entry.sequence, entry.recorded_at, hashed
+    )
+    again = Receipt(
+        event.id, event.source, "duplicate", event.entity, entry.sequence, entry.recorded_at, hashed
+    )
+    group.claims[event.source, event.id] = _Claim(event.entity, event.content_sha256, again)
+    return receipt
+
+
+async def _store(connection: Session, group: _Group, rules: Rules) -> None:
+    if group.events:
+        claimed = await connection.fetch(SQL.insert_identities, *columns(group.identities))
+        if len(claimed) != len(group.identities):
+            raise IdentityRace
+        await connection.execute(SQL.insert_events, *columns(group.events))
+    changed = {entity: account for entity, account in group.accounts.items() if account.changed}
+    await store_records(connection, changed, group.now, rules)
+    await store_profiles(connection, changed, rules)
+    if group.named:
+        rows = [(entity, since, name) for entity, (since, name) in sorted(group.named.items())]
+        await connection.execute(SQL.end_names, *columns([row[:2] for row in rows]))
+        grams = [(*row, " ".join(sorted(names.grams(row[2])))) for row in rows]
+        await connection.execute(SQL.insert_names, *columns(grams))

@@ -1,0 +1,97 @@
+"""Look-ups that wait at the same moment share one query; the answer is as fresh as the database."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+
+from creditsvc.ledger.entries import Row
+from creditsvc.store.database import Pool
+
+MOST_KEYS = 1_000  # of one query
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A profile as stored. ``outrun``: past its validity by the database's clock, to be folded again."""
+
+    version: int
+    valid_from: datetime | None
+    valid_until: datetime | None
+    profile: bytes | None
+    recorded_at: datetime
+    outrun: bool
+
+
+class Lookups:
+    """Fetches stored profiles of one view.
+
+    A look-up joins the next query to start, never one that runs already: so it sees every event whose
+    receipt was given before it began.
+    """
+
+    def __init__(self, pool: Pool, query: str, *, connections: int) -> None:
+        self._pool = pool
+        self._query = query
+        self._free = connections
+        self._waiting: dict[str, asyncio.Future[Stored | None]] = {}
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def get(self, entity: str) -> Stored | None:
+        """Fetch one; null where nothing is on record."""
+        future = self._waiting.get(entity)
+        if future is None:
+            future = self._waiting[entity] = asyncio.get_running_loop().create_future()
+            self._start()
+        return await asyncio.shield(future)
+
+    def _start(self) -> None:
+        if self._free == 0 or not self._waiting:
+            return
+        self._free -= 1
+        task = asyncio.create_task(self._run())
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _run(self) -> None:
+        try:
+            async with self._pool.acquire() as connection:
+                while self._waiting:
+                    asked = dict(list(self._waiting.items())[:MOST_KEYS])
+                    for entity in asked:
+                        del self._waiting[entity]
+                    try:
+                        found = {
+                            row["entity_id"]: row for row in await connection.fetch(self._query, list(asked))
+                        }
+                    except Exception as error:  # noqa: BLE001  whoever waits must hear, whatever went wrong
+                        _fail(asked, error)
+                        return
+                    for entity, future in asked.items():
+                        if not future.done():
+                            future.set_result(_stored(found.get(entity)))
+        except Exception as error:  # noqa: BLE001  no connection could be had
+            _fail(self._waiting, error)
+            self._waiting = {}
+        finally:
+            self._free += 1
+            self._start()
+
+
+def _fail(asked: "dict[str, asyncio.Future[Stored | None]]", error: Exception) -> None:
+    for future in asked.values():
+        if not future.done():
+            future.set_exception(error)
+            future.exception()  # whoever waited may have gone: not worth a warning then
+
+
+def _stored(row: Row | None) -> Stored | None:
+    if row is None or not row["known"]:
+        return None
+    return Stored(
+        row["version"],
+        row["valid_from"],
+        row["valid_until"],
+        row["profile"],
+        row["recorded_at"],
+        row["outrun"],
+    )

@@ -1,0 +1,144 @@
+"""Lists, a page at a time: an entity's records and its history as a viewer sees them at a moment."""
+
+from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from operator import attrgetter
+from typing import Any, Self
+
+import orjson
+
+from creditsvc.domain import instants
+from creditsvc.domain.account import RecordKey
+from creditsvc.domain.records import Entry, Record, fold
+from creditsvc.domain.standing import Evaluation, Rules, evaluate
+from creditsvc.domain.views import Viewer, record_item
+from creditsvc.errors import Malformed, Violation
+from creditsvc.ledger.entries import Row, entry
+from creditsvc.ledger.moments import SQL
+from creditsvc.store.database import Pool
+
+CHUNK = 200
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a page begins: the instant that the whole list is of, and the place in it."""
+
+    as_of: datetime
+    after: int
+
+    def text(self) -> str:
+        packed = orjson.dumps([instants.microseconds(self.as_of), self.after])
+        return urlsafe_b64encode(packed).decode().rstrip("=")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a cursor that an answer gave; raises ``Malformed`` for anything else."""
+        try:
+            as_of, after = orjson.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+            if type(as_of) is not int or type(after) is not int or not 0 <= after < 2**62:
+                raise ValueError(text)  # noqa: TRY301  one way out
+            return cls(EPOCH + timedelta(microseconds=as_of), after)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise Malformed(
+                "the cursor is not one that this service gave",
+                [Violation("/query/cursor", "cursor", "send `next` of the page before, or leave it out")],
+            ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Items, each with its place, and where the next page begins."""
+
+    items: list[Any]
+    next: str | None
+
+
+class Pages:
+    """Reads lists of one entity. Every item is as it stood at the instant given, whatever comes later."""
+
+    def __init__(self, pool: Pool, rules: Rules) -> None:
+        self._pool = pool
+        self._rules = rules
+
+    async def records(
+        self, entity: str, viewer: Viewer, at: datetime, *, after: int, limit: int, event_type: str | None
+    ) -> Page:
+        """List records in the order in which the service first heard of them."""
+        found = (
+            (sequence, record_item(record, evaluation))
+            async for sequence, record, evaluation in self._records(entity, viewer, at, after)
+            if event_type is None or record.type == event_type
+        )
+        return await _page(found, at, limit)
+
+    async def _records(
+        self, entity: str, viewer: Viewer, at: datetime, after: int
+    ) -> AsyncIterator[tuple[int, Record, Evaluation]]:
+        while True:
+            async with self._pool.acquire() as connection:
+                rows = await connection.fetch(SQL.openings, entity, after, at, CHUNK)
+            folded = await self._folded(entity, [(row["record"], row["source"]) for row in rows], at)
+            for row in rows:
+                record, evaluation = folded[row["record"], row["source"]]
+                if viewer.sees(record, evaluation):
+                    yield row["sequence"], record, evaluation
+            if len(rows) < CHUNK:
+                return
+            after = rows[-1]["sequence"]
+
+    async def history(self, entity: str, viewer: Viewer, at: datetime, *, after: int, limit: int) -> Page:
+        """List events, oldest first, of the records that the viewer sees."""
+        return await _page(self._history(entity, viewer, at, after), at, limit)
+
+    async def _history(
+        self, entity: str, viewer: Viewer, at: datetime, after: int
+    ) -> AsyncIterator[tuple[int, dict[str, Any]]]:
+        while True:
+            async with self._pool.acquire() as connection:
+                rows = await connection.fetch(SQL.history, entity, after, at, CHUNK)
+            folded = await self._folded(entity, {(row["record"], row["source"]) for row in rows}, at)
+            for row in rows:
+                if viewer.sees(*folded[row["record"], row["source"]]):
+                    yield row["sequence"], _event_item(row)
+            if len(rows) < CHUNK:
+                return
+            after = rows[-1]["sequence"]
+
+    async def _folded(
+        self, entity: str, keys: Iterable[RecordKey], at: datetime
+    ) -> dict[RecordKey, tuple[Record, Evaluation]]:
+        ordered = sorted(keys)
+        async with self._pool.acquire() as connection:
+            rows = await connection.fetch(
+                SQL.records_entries, entity, [key[0] for key in ordered], [key[1] for key in ordered], at
+            )
+        entries: dict[RecordKey, list[Entry]] = {}
+        for one in sorted(map(entry, rows), key=attrgetter("sequence")):
+            entries.setdefault((one.record, one.source), []).append(one)
+        zone = instants.zone_of(entity)
+        folded = {key: fold(found, self._rules.catalogue) for key, found in entries.items()}
+        return {key: (record, evaluate(record, at, self._rules, zone)) for key, record in folded.items()}
+
+
+async def _page(found: AsyncIterator[tuple[int, Any]], at: datetime, limit: int) -> Page:
+    items: list[Any] = []
+    last = 0
+    async for place, item in found:
+        if len(items) == limit:
+            return Page(items, Cursor(at, last).text())
+        items.append(item)
+        last = place
+    return Page(items, None)
+
+
+def _event_item(row: Row) -> dict[str, Any]:
+    return {
+        "sequence": row["sequence"],
+        "recorded_at": instants.text(row["recorded_at"]),
+        "leaf_hash": b64encode(row["leaf_hash"]).decode(),
+        "event": orjson.Fragment(row["content"]),
+    }

@@ -1,0 +1,36 @@
+"""What an agency is told of each of its events."""
+
+from base64 import b64encode
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from creditsvc.domain import instants
+from creditsvc.errors import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The event is durable: this is where it stands. A duplicate gets the original's."""
+
+    id: str
+    source: str
+    status: Literal["accepted", "duplicate"]
+    entity: str
+    sequence: int
+    recorded_at: datetime
+    leaf_hash: bytes
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "source": self.source,
+            "status": self.status,
+            "entity": self.entity,
+            "sequence": self.sequence,
+            "recorded_at": instants.text(self.recorded_at),
+            "leaf_hash": b64encode(self.leaf_hash).decode(),
+        }
+
+
+Outcome = Receipt | Refusal

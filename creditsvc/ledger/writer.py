@@ -1,0 +1,163 @@
+"""The writer: requests in flight together share a transaction, and what fails one event fails it alone."""
+
+import asyncio
+import logging
+import random
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from time import perf_counter
+
+import asyncpg
+
+from creditsvc.domain.events import Event
+from creditsvc.domain.standing import Rules
+from creditsvc.errors import Internal, Unavailable
+from creditsvc.ledger import measures
+from creditsvc.ledger.append import IdentityRace, append, refold
+from creditsvc.ledger.receipts import Outcome
+from creditsvc.store.database import Pool
+
+log = logging.getLogger(__name__)
+
+GROUP_EVENTS = 500  # of one transaction: enough to share its cost, few enough not to hold up the loop
+ATTEMPTS = 6
+FIRST_PAUSE_S = 0.05
+RETRY_AFTER_S = 1
+
+# The transaction did not happen, or nobody can tell whether it did: events know their identity, so running
+# it again does no harm. asyncpg raises InterfaceError and InternalClientError on a connection that broke.
+AGAIN = (
+    IdentityRace,
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """Events handed in together, and whoever waits for their outcomes. They stay together, in order."""
+
+    events: Sequence[Event]
+    outcomes: "asyncio.Future[Sequence[Outcome]]"
+
+
+class Writer:
+    """Takes events from all requests of this process and appends them in groups."""
+
+    def __init__(self, pool: Pool, rules: Rules, *, committers: int, most_waiting: int) -> None:
+        self._pool = pool
+        self._rules = rules
+        self._most_waiting = most_waiting
+        self._waiting: deque[_Waiting] = deque()
+        self._events_waiting = 0
+        self._arrived = asyncio.Event()
+        self._stopping = False
+        self._refolding: dict[str, asyncio.Task[None]] = {}
+        self._tasks = [asyncio.create_task(self._run(), name=f"append-{n}") for n in range(committers)]
+
+    @property
+    def waiting(self) -> int:
+        return self._events_waiting
+
+    async def submit(self, events: Sequence[Event]) -> Sequence[Outcome]:
+        """Append up to ``GROUP_EVENTS`` events; returns when they are durable, the outcomes in their order.
+
+        Raises ``Unavailable`` at once when too many are waiting: nothing of this call was taken then.
+        """
+        if self._stopping or self._events_waiting + len(events) > self._most_waiting:
+            raise Unavailable("too many events are waiting to be recorded", retry_after_s=RETRY_AFTER_S)
+        waiting = _Waiting(events, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        self._events_waiting += len(events)
+        self._arrived.set()
+        return await waiting.outcomes
+
+    async def refold(self, entity: str) -> None:
+        """Fold a profile that time has outrun again; look-ups that want the same one share the work."""
+        task = self._refolding.get(entity)
+        if task is None:
+            task = asyncio.create_task(self._refold(entity))
+            self._refolding[entity] = task
+            task.add_done_callback(lambda _: self._refolding.pop(entity, None))
+        await asyncio.shield(task)
+
+    async def _refold(self, entity: str) -> None:
+        async with self._pool.acquire() as connection:
+            await refold(connection, [entity], self._rules)
+
+    async def close(self) -> None:
+        """Append what is waiting, then stop."""
+        self._stopping = True
+        self._arrived.set()
+        await asyncio.gather(*self._tasks)
+
+    async def _run(self) -> None:
+        while True:
+            if not self._waiting:
+                if self._stopping:
+                    return
+                self._arrived.clear()
+                await self._arrived.wait()
+                continue
+            taken = self._take()
+            started = perf_counter()
+            outcomes = await self._append([event for waiting in taken for event in waiting.events])
+            measures.APPEND_SECONDS.observe(perf_counter() - started)
+            measures.APPEND_GROUP_EVENTS.observe(len(outcomes))
+            self._answer(taken, outcomes)
+
+    def _take(self) -> list[_Waiting]:
+        taken = [self._waiting.popleft()]
+        size = len(taken[0].events)
+        while self._waiting and size + len(self._waiting[0].events) <= GROUP_EVENTS:
+            taken.append(self._waiting.popleft())
+            size += len(taken[-1].events)
+        self._events_waiting -= size
+        return taken
+
+    @staticmethod
+    def _answer(taken: Sequence[_Waiting], outcomes: Sequence[Outcome]) -> None:
+        rest = iter(outcomes)
+        for waiting in taken:
+            own = list(islice(rest, len(waiting.events)))
+            with suppress(asyncio.InvalidStateError):  # who waited may have gone
+                waiting.outcomes.set_result(own)
+
+    async def _append(self, events: Sequence[Event]) -> Sequence[Outcome]:
+        """Append a group; where the database refuses it whole, find the event that it refuses."""
+        try:
+            return await self._attempt(events)
+        except Unavailable as unavailable:
+            return [unavailable] * len(events)
+        except Exception as error:  # noqa: BLE001  whoever waits must hear, whatever went wrong
+            if len(events) > 1:
+                middle = len(events) // 2
+                return [*await self._append(events[:middle]), *await self._append(events[middle:])]
+            # The text of a database error may quote what was sent, so only its class is logged.
+            log.error("an event could not be recorded: %s", type(error).__name__)  # noqa: TRY400
+            return [Internal("this event could not be recorded; the failure has been logged")]
+
+    async def _attempt(self, events: Sequence[Event]) -> list[Outcome]:
+        pause_s = FIRST_PAUSE_S
+        for attempt in range(ATTEMPTS):
+            try:
+                async with self._pool.acquire() as connection:
+                    return await append(connection, events, self._rules)
+            except AGAIN as error:
+                log.warning("append, attempt %d: %s", attempt + 1, type(error).__name__)
+                await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))
+                pause_s *= 2
+        raise Unavailable(
+            "the record cannot be written now; whether this event was is unknown: send it again unchanged",
+            retry_after_s=RETRY_AFTER_S,
+        )

@@ -1,0 +1,157 @@
+-- name: insert_missing_entities
+-- Give every entity its row, in key order, so that two groups that overlap wait for each other and never in a ring.
+insert into entity (entity_id)
+select k.entity_id
+from unnest($1::text[]) as k (entity_id)
+where not exists (select from entity e where e.entity_id = k.entity_id)
+order by k.entity_id
+on conflict (entity_id) do nothing;
+
+-- name: lock_entities
+-- Lock the entities in key order. Whoever holds this lock alone gives out the entity's sequences.
+select entity_id, version, recorded_at, name, name_rank, status, status_rank,
+       shared_summary, shared_from, public_summary, public_version, public_from
+from entity
+where entity_id = any($1::text[])
+order by entity_id
+for update;
+
+-- name: now
+-- The database's clock, read once the locks are held: later than all that was recorded under them before.
+select clock_timestamp();
+
+-- name: find_identities
+-- The events already held under these identities, for their original receipts.
+select i.source, i.id, i.entity_id, i.sequence, i.content_sha256, e.recorded_at, e.leaf_hash
+from unnest($1::text[], $2::text[]) as k (source, id)
+join event_identity i on i.source = k.source and i.id = k.id
+join event e on e.entity_id = i.entity_id and e.sequence = i.sequence;
+
+-- name: find_records
+-- The records that events name (under any source: who else holds the number matters), and those that time has changed.
+select r.entity_id, r.record, r.source, r.class, r.sequences, r.standing, r.public, r.objected,
+       r.listing, r.since, r.code, r.points, r.points_until, r.next_change
+from unnest($1::text[], $2::text[]) as k (entity_id, record)
+join record r on r.entity_id = k.entity_id and r.record = k.record
+union
+select r.entity_id, r.record, r.source, r.class, r.sequences, r.standing, r.public, r.objected,
+       r.listing, r.since, r.code, r.points, r.points_until, r.next_change
+from unnest($3::text[]) as k (entity_id)
+join record r on r.entity_id = k.entity_id and r.next_change <= $4;
+
+-- name: find_entries
+-- The events of records that are to be folded again, by their place.
+select e.entity_id, e.sequence, e.recorded_at, e.source, e.id, e.type, e.time, e.record, e.touches_public,
+       e.content
+from unnest($1::text[], $2::bigint[]) as k (entity_id, sequence)
+join event e on e.entity_id = k.entity_id and e.sequence = k.sequence;
+
+-- name: insert_identities
+-- Claim identities in key order. One that a transaction in flight claims for another subject is not returned.
+insert into event_identity (source, id, entity_id, sequence, content_sha256)
+select *
+from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bytea[]) as k (source, id, entity_id, sequence, content_sha256)
+order by k.source, k.id
+on conflict (source, id) do nothing
+returning source;
+
+-- name: insert_events
+-- The history itself, and the note that the log has yet to place it.
+with inserted as (
+    insert into event (entity_id, sequence, recorded_at, source, id, type, time, record, content, salt,
+                       leaf_hash, opens, touches_public)
+    select *
+    from unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[], $6::text[],
+                $7::timestamptz[], $8::text[], $9::bytea[], $10::bytea[], $11::bytea[], $12::boolean[],
+                $13::boolean[])
+    returning entity_id, sequence
+)
+insert into log_pending (entity_id, sequence)
+select entity_id, sequence from inserted;
+
+-- name: upsert_records
+-- What the folds come to.
+insert into record (entity_id, record, source, class, sequences, standing, public, objected, listing,
+                    since, code, points, points_until, next_change)
+select k.entity_id, k.record, k.source, k.class, k.sequences::bigint[], k.standing, k.public, k.objected,
+       k.listing, k.since, k.code, k.points, k.points_until, k.next_change
+from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::boolean[],
+            $8::boolean[], $9::boolean[], $10::timestamptz[], $11::text[], $12::numeric[],
+            $13::timestamptz[], $14::timestamptz[])
+    as k (entity_id, record, source, class, sequences, standing, public, objected, listing, since, code,
+          points, points_until, next_change)
+on conflict (entity_id, record, source) do update
+set class = excluded.class, sequences = excluded.sequences, standing = excluded.standing,
+    public = excluded.public, objected = excluded.objected, listing = excluded.listing,
+    since = excluded.since, code = excluded.code, points = excluded.points,
+    points_until = excluded.points_until, next_change = excluded.next_change;
+
+-- name: strongest_records
+-- From each end of the points, and for each view, the few that a profile may show; by index, however many there are.
+select k.entity_id, top.view, top.record, top.source, top.code, top.points, top.points_until
+from unnest($1::text[]) as k (entity_id)
+cross join lateral (
+    (select 'shared' as view, record, source, code, points, points_until from record r
+     where r.entity_id = k.entity_id and points < 0
+     order by points, record, source limit 4)
+    union all
+    (select 'shared', record, source, code, points, points_until from record r
+     where r.entity_id = k.entity_id and points > 0
+     order by points desc, record desc, source desc limit 4)
+    union all
+    (select 'public', record, source, code, points, points_until from record r
+     where r.entity_id = k.entity_id and points < 0 and public
+     order by points, record, source limit 4)
+    union all
+    (select 'public', record, source, code, points, points_until from record r
+     where r.entity_id = k.entity_id and points > 0 and public
+     order by points desc, record desc, source desc limit 4)
+) as top;
+
+-- name: listed_records
+-- The listings that stand, the newest first.
+select k.entity_id, listed.record, listed.source, listed.class, listed.since, listed.public
+from unnest($1::text[]) as k (entity_id)
+cross join lateral (
+    select record, source, class, since, public from record r
+    where r.entity_id = k.entity_id and listing
+    order by since desc, record, source limit 100
+) as listed;
+
+-- name: next_changes
+-- When time alone next changes what each view shows; by index.
+select k.entity_id,
+       (select next_change from record r where r.entity_id = k.entity_id and next_change is not null
+        order by next_change limit 1) as shared_until,
+       (select next_change from record r where r.entity_id = k.entity_id and next_change is not null and public
+        order by next_change limit 1) as public_until
+from unnest($1::text[]) as k (entity_id);
+
+-- name: update_entities
+-- The profiles as they will be served.
+update entity e
+set version = k.version, recorded_at = k.recorded_at, name = k.name, name_rank = k.name_rank,
+    status = k.status, status_rank = k.status_rank, shared_summary = k.shared_summary,
+    shared_from = k.shared_from, shared_until = k.shared_until, shared_profile = k.shared_profile,
+    public_summary = k.public_summary, public_version = k.public_version, public_from = k.public_from,
+    public_until = k.public_until, public_profile = k.public_profile
+from unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[],
+            $8::bytea[], $9::timestamptz[], $10::timestamptz[], $11::bytea[], $12::bytea[], $13::bigint[],
+            $14::timestamptz[], $15::timestamptz[], $16::bytea[])
+    as k (entity_id, version, recorded_at, name, name_rank, status, status_rank, shared_summary, shared_from,
+          shared_until, shared_profile, public_summary, public_version, public_from, public_until,
+          public_profile)
+where e.entity_id = k.entity_id;
+
+-- name: end_names
+-- A name that is borne no longer stays searchable as a former one.
+update entity_name n
+set until = k.since
+from unnest($1::text[], $2::timestamptz[]) as k (entity_id, since)
+where n.entity_id = k.entity_id and n.until is null;
+
+-- name: insert_names
+-- Names as they come to be borne.
+insert into entity_name (entity_id, since, name, grams)
+select k.entity_id, k.since, k.name, string_to_array(k.grams, ' ')
+from unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[]) as k (entity_id, since, name, grams);

@@ -1,0 +1,64 @@
+-- name: public_profiles
+-- What the public is shown of each entity, and whether time has outrun it.
+select entity_id, version > 0 as known, public_version as version, public_from as valid_from,
+       public_until as valid_until, public_profile as profile, recorded_at,
+       coalesce(shared_until <= clock_timestamp(), false) as outrun
+from entity
+where entity_id = any($1::text[]);
+
+-- name: shared_profiles
+-- The same for those that the record is shared with.
+select entity_id, version > 0 as known, version, shared_from as valid_from,
+       shared_until as valid_until, shared_profile as profile, recorded_at,
+       coalesce(shared_until <= clock_timestamp(), false) as outrun
+from entity
+where entity_id = any($1::text[]);
+
+-- name: horizon
+-- The database's clock, and the instant before which nothing more can come to be recorded.
+select clock_timestamp() as now, append_horizon() as settled;
+
+-- name: entries_until
+-- One entity's events as recorded up to an instant, in order.
+select sequence, recorded_at, source, id, type, time, record, touches_public, content
+from event
+where entity_id = $1 and recorded_at <= $2
+order by sequence;
+
+-- name: openings
+-- The first events of an entity's records, a page at a time: the order in which records are listed.
+select sequence, record, source
+from event
+where entity_id = $1 and opens and sequence > $2 and recorded_at <= $3
+order by sequence
+limit $4;
+
+-- name: history
+-- An entity's events, a page at a time.
+select sequence, recorded_at, record, source, leaf_hash, content
+from event
+where entity_id = $1 and sequence > $2 and recorded_at <= $3
+order by sequence
+limit $4;
+
+-- name: records_entries
+-- All events of some records of an entity, as recorded up to an instant.
+select e.sequence, e.recorded_at, e.source, e.id, e.type, e.time, e.record, e.touches_public, e.content
+from unnest($2::text[], $3::text[]) as k (record, source)
+join record r on r.entity_id = $1 and r.record = k.record and r.source = k.source
+cross join unnest(r.sequences) as s (sequence)
+join event e on e.entity_id = $1 and e.sequence = s.sequence and e.recorded_at <= $4;
+
+-- name: matching_names
+-- Names, borne or former at $3, that have all of the query's bigrams: the closest in length first. Before them
+-- come those that changed after $3, as far as $4 lets them be seen: whoever asks waits until there are none.
+select entity_id, name, since, until, changed, pending
+from (
+    select entity_id, name, since, until,
+           $4::timestamptz > $3::timestamptz and greatest(since, until) > $3 as pending,
+           max(case when until <= $3 then until when since <= $3 then since end) over () as changed
+    from entity_name
+    where grams @> $1::text[] and since <= $4
+) as matching
+order by pending desc, char_length(name), name collate "C", entity_id, since
+limit $2;
