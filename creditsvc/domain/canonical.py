@@ -73,7 +73,7 @@ def _plain(value: object) -> bool:
     return True
 
 
-def leaf(  # noqa: PLR0913, PLR0917  these six are the leaf
+def leaf(
     entity: str, sequence: int, recorded_at: datetime, source: str, salt: bytes, content: bytes
 ) -> bytes:
     """Write the leaf of an event in the log (the module says how); ``salt`` is 16 bytes, kept beside it."""
