@@ -14,41 +14,75 @@ from creditsvc.web.parameters import CACHE_CONTROL, ETAG, IF_NONE_MATCH, NOT_MOD
 from creditsvc.web.routes import Parameter, Response, Route
 
 TEXTS: Mapping[type[Refusal], str] = {
-    errors.Malformed: "The request line, a header, the query or the body cannot be read as what it should be. "
-    "The detail and the list of errors say what and where. Sending it again unchanged will not help.",
-    errors.Unauthenticated: "The resource is not for everyone, or a key was sent that does not hold: malformed, "
-    "unknown, expired or revoked. Send a valid one in the header Authorization: Bearer <key id>.<secret>.",
-    errors.Forbidden: "The key holds, but not for this: its role, its source or its organisation is another. "
-    "Use the key that belongs to the resource.",
-    errors.NotFound: "Nothing answers at this address. The interface is described at /docs and /openapi.json.",
-    errors.EntityUnknown: "The identifier is well formed, but nothing is on record for it that you may see. "
-    "That is no statement about the organisation, good or bad.",
-    errors.IdentifierInvalid: "No organisation can have this identifier: its scheme is unknown, or its length, "
-    "its characters or its check characters are wrong. The detail says which.",
-    errors.NaturalPerson: "The service keeps records of organisations only. What was sent identifies, or may "
-    "identify, a natural person, by the rule and in the field named, and was neither kept nor repeated.",
-    errors.MethodNotAllowed: "The resource exists but does not take this method. The header Allow names those "
-    "that it takes.",
-    errors.EventConflict: "An event is known by its source and its id, for ever. This identity was used before "
-    "with other content or another subject. Give a new statement a new id.",
-    errors.RecordExists: "A record is known by its agency and its number. One with this number stands already; "
-    "correct it or revoke it, or give the new one a number of its own.",
-    errors.TooLarge: "The request, or one event in it, is larger than is taken. The detail gives the limit. "
-    "Send less at a time.",
-    errors.UnsupportedMediaType: "The body comes in a media type or an encoding that the resource does not "
-    "take. /docs names those that it takes.",
-    errors.EventInvalid: "The body reads well but breaks rules of the interface or of the catalogue. The list "
-    "of errors points at each place. The catalogue is at /v1/catalogue.",
-    errors.RateLimited: "The limit of the key, or without a key of the address, is spent. Wait as long as the "
-    "header Retry-After says. RateLimit and RateLimit-Policy tell what is left before that happens.",
-    errors.Internal: "The service failed at something that is no fault of yours. The request id finds what "
-    "happened in its logs. An event that was being handed in may be sent again unchanged.",
-    errors.Unavailable: "The service cannot take the request now: it is full, stopping, or cut off from its "
-    "database. Send it again, unchanged, after the time in Retry-After; events are never recorded twice.",
-    problems.RequestTimeout: "The request did not arrive whole within the time that it is waited for. Send it "
-    "faster, or less at a time.",
-    problems.ExpectationFailed: "The header Expect asks for something other than 100-continue, which is all "
-    "that this service knows.",
+    errors.Malformed: (
+        "The request line, a header, the query or the body cannot be read as what it should be. The detail "
+        "and the list of errors say what and where. Sending it again unchanged will not help."
+    ),
+    errors.Unauthenticated: (
+        "The resource is not for everyone, or a key was sent that does not hold: malformed, unknown, "
+        "expired or revoked. Send a valid one in the header Authorization: Bearer <key id>.<secret>."
+    ),
+    errors.Forbidden: (
+        "The key holds, but not for this: its role, its source or its organisation is another. Use the key "
+        "that belongs to the resource."
+    ),
+    errors.NotFound: (
+        "Nothing answers at this address. The interface is described at /docs and /openapi.json."
+    ),
+    errors.EntityUnknown: (
+        "The identifier is well formed, but nothing is on record for it that you may see. That is no "
+        "statement about the organisation, good or bad."
+    ),
+    errors.IdentifierInvalid: (
+        "No organisation can have this identifier: its scheme is unknown, or its length, its characters or "
+        "its check characters are wrong. The detail says which."
+    ),
+    errors.NaturalPerson: (
+        "The service keeps records of organisations only. What was sent identifies, or may identify, a "
+        "natural person, by the rule and in the field named, and was neither kept nor repeated."
+    ),
+    errors.MethodNotAllowed: (
+        "The resource exists but does not take this method. The header Allow names those that it takes."
+    ),
+    errors.EventConflict: (
+        "An event is known by its source and its id, for ever. This identity was used before with other "
+        "content or another subject. Give a new statement a new id."
+    ),
+    errors.RecordExists: (
+        "A record is known by its agency and its number. One with this number stands already; correct it or "
+        "revoke it, or give the new one a number of its own."
+    ),
+    errors.TooLarge: (
+        "The request, or one event in it, is larger than is taken. The detail gives the limit. Send less at "
+        "a time."
+    ),
+    errors.UnsupportedMediaType: (
+        "The body comes in a media type or an encoding that the resource does not take. /docs names those "
+        "that it takes."
+    ),
+    errors.EventInvalid: (
+        "The body reads well but breaks rules of the interface or of the catalogue. The list of errors "
+        "points at each place. The catalogue is at /v1/catalogue."
+    ),
+    errors.RateLimited: (
+        "The limit of the key, or without a key of the address, is spent. Wait as long as the header Retry- "
+        "After says. RateLimit and RateLimit-Policy tell what is left before that happens."
+    ),
+    errors.Internal: (
+        "The service failed at something that is no fault of yours. The request id finds what happened in "
+        "its logs. An event that was being handed in may be sent again unchanged."
+    ),
+    errors.Unavailable: (
+        "The service cannot take the request now: it is full, stopping, or cut off from its database. Send "
+        "it again, unchanged, after the time in Retry-After; events are never recorded twice."
+    ),
+    problems.RequestTimeout: (
+        "The request did not arrive whole within the time that it is waited for. Send it faster, or less at "
+        "a time."
+    ),
+    problems.ExpectationFailed: (
+        "The header Expect asks for something other than 100-continue, which is all that this service knows."
+    ),
 }
 
 

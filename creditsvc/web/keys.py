@@ -1,13 +1,29 @@
 """Under which keys the application holds what its handlers need."""
 
+from dataclasses import dataclass
+
 import asyncpg
 from aiohttp import web
 
 from creditsvc.domain.catalogue import Catalogue
+from creditsvc.ledger.reader import Reader
 from creditsvc.ledger.writer import Writer
 from creditsvc.settings import Settings
+from creditsvc.store.database import Pool
 
-SETTINGS = web.AppKey("settings", Settings)
-CATALOGUE = web.AppKey("catalogue", Catalogue)
+
+@dataclass(slots=True)
+class Lifecycle:
+    """Where the worker is in its life."""
+
+    stopping: bool = False  # told to stop: it finishes what it has and takes no more
+
+
+SETTINGS: web.AppKey[Settings] = web.AppKey("settings", Settings)
+DSN: web.AppKey[str] = web.AppKey("dsn", str)
+LIFECYCLE: web.AppKey[Lifecycle] = web.AppKey("lifecycle", Lifecycle)
+CATALOGUE: web.AppKey[Catalogue] = web.AppKey("catalogue", Catalogue)
+LOOKUP_POOL: web.AppKey[Pool] = web.AppKey("lookup_pool", asyncpg.Pool)
+APPEND_POOL: web.AppKey[Pool] = web.AppKey("append_pool", asyncpg.Pool)
 APPEND: web.AppKey[Writer] = web.AppKey("append", Writer)
-LOOKUP_POOL: web.AppKey["asyncpg.Pool[asyncpg.Record]"] = web.AppKey("lookup_pool", asyncpg.Pool)
+READER: web.AppKey[Reader] = web.AppKey("reader", Reader)

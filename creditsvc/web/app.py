@@ -1,0 +1,109 @@
+"""The application put together: the routes, the edge they stand behind, and the resources they use."""
+
+from collections.abc import AsyncIterator, Iterable
+from types import ModuleType
+
+from aiohttp import web
+
+from creditsvc.domain import catalogue
+from creditsvc.domain.standing import Rules
+from creditsvc.ledger.reader import Reader
+from creditsvc.ledger.writer import Writer
+from creditsvc.settings import Settings
+from creditsvc.store import clients
+from creditsvc.store.database import append_pool, lookup_pool
+from creditsvc.web import (
+    catalogue_page,
+    docs,
+    explanations,
+    metrics,
+    openapi,
+    pages,
+    probes,
+)
+from creditsvc.web.auth import KEYRING, Keyring
+from creditsvc.web.keys import (
+    APPEND,
+    APPEND_POOL,
+    CATALOGUE,
+    DSN,
+    LIFECYCLE,
+    LOOKUP_POOL,
+    READER,
+    SETTINGS,
+    Lifecycle,
+)
+from creditsvc.web.limits import LIMITS, Limits
+from creditsvc.web.middleware import TABLE, edge, finish_headers
+from creditsvc.web.probes import READINESS, Readiness
+from creditsvc.web.routes import Route
+from scoring import engine
+
+RESOURCES: tuple[ModuleType, ...] = (catalogue_page, openapi, docs, explanations, probes, metrics)
+ROUTES: tuple[Route, ...] = tuple(route for module in RESOURCES for route in module.ROUTES)
+
+MODEL = ("credit-baseline", "1")  # the official score
+
+
+def application(settings: Settings, dsn: str, routes: Iterable[Route] = ROUTES) -> web.Application:
+    """Make the application; its resources open when it starts and close, last first, when it stops."""
+    routes = tuple(routes)
+    app = web.Application(middlewares=[edge], client_max_size=settings.body_max_bytes)
+    app[SETTINGS] = settings
+    app[DSN] = dsn
+    app[LIFECYCLE] = Lifecycle()
+    app[CATALOGUE] = catalogue.load()
+    app[LIMITS] = Limits(settings)
+    app[READINESS] = Readiness()
+    app[TABLE] = serve(app, routes)
+    app.on_response_prepare.append(finish_headers)
+    app.cleanup_ctx.extend((_pools, _keyring, _ledger))
+    api = openapi.document(routes, app[CATALOGUE])
+    pages.prepare(app)
+    catalogue_page.prepare(app)
+    openapi.prepare(app, api)
+    docs.prepare(app, api)
+    explanations.prepare(app)
+    return app
+
+
+def serve(app: web.Application, routes: Iterable[Route]) -> dict[web.AbstractRoute, Route]:
+    """Register the routes; GET is answered for HEAD too."""
+    table: dict[web.AbstractRoute, Route] = {}
+    for route in routes:
+        methods = ("GET", "HEAD") if route.method == "GET" else (route.method,)
+        for method in methods:
+            table[app.router.add_route(method, route.path, route.handler)] = route
+    return table
+
+
+async def _pools(app: web.Application) -> AsyncIterator[None]:
+    settings, dsn = app[SETTINGS], app[DSN]
+    async with await lookup_pool(dsn, settings) as looking, await append_pool(dsn, settings) as appending:
+        app[LOOKUP_POOL] = looking
+        app[APPEND_POOL] = appending
+        yield
+
+
+async def _keyring(app: web.Application) -> AsyncIterator[None]:
+    async def fetch(key_id: str) -> clients.Key | None:
+        async with app[LOOKUP_POOL].acquire() as connection:
+            return await clients.key_by_id(connection, key_id)
+
+    app[KEYRING] = Keyring(fetch)
+    yield
+
+
+async def _ledger(app: web.Application) -> AsyncIterator[None]:
+    settings = app[SETTINGS]
+    rules = Rules(app[CATALOGUE], engine.load(*MODEL))
+    writer = Writer(
+        app[APPEND_POOL],
+        rules,
+        committers=settings.append_connections,
+        most_waiting=settings.queue_max_events,
+    )
+    app[APPEND] = writer
+    app[READER] = Reader(app[LOOKUP_POOL], writer, rules)
+    yield
+    await writer.close()
