@@ -12,7 +12,7 @@ from creditsvc.errors import Violation
 MAX_VIOLATIONS = 20  # enough to mend an event by; a flood of unknown fields says nothing more
 
 # A name that may be repeated in a pointer: it has the look of a field's name, and no room for a number.
-_FIELD_NAME = re.compile(r"[A-Za-z_]{1,40}")
+_FIELD_NAME = re.compile(r"[A-Za-z_]{1,40}[0-9]{0,2}")
 
 # pydantic's own rules by their name here, with what to do. Those with limits are filled from their context.
 _RULES: dict[str, tuple[str, str]] = {
