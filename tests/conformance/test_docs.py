@@ -1,0 +1,121 @@
+"""The documents say what is so: every setting, every command, every link, and examples that work."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+import pytest
+
+from creditsvc.cli import main
+from creditsvc.domain import catalogue, events, identifiers
+from creditsvc.settings import PREFIX, Settings
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SETTINGS = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
+COMMANDS = (ROOT / "docs/commands.md").read_text(encoding="utf-8")
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")]
+
+ROW = re.compile(
+    rf"^\| `(?P<name>{PREFIX}\w+)` \| (?P<default>[^|]+) \| (?P<meaning>[^|]+) \|$", re.MULTILINE
+)
+LINK = re.compile(r"\]\((?!https?:|#|mailto:)(?P<target>[^)#\s]+)(?:#[^)]*)?\)")
+
+
+def written(default: object) -> str:
+    if default == "":
+        return "unset"
+    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+
+
+def test_every_setting_is_documented_with_its_default():
+    documented = {row["name"]: row["default"].strip() for row in ROW.finditer(SETTINGS)}
+    assert documented == {PREFIX + field.name.upper(): written(field.default) for field in fields(Settings)}
+
+
+def commands(group: click.Command, path: str = "creditsvc") -> Iterator[tuple[str, click.Command]]:
+    if not isinstance(group, click.Group):
+        yield path, group
+        return
+    for name, command in group.commands.items():
+        yield from commands(command, f"{path} {name}")
+
+
+@pytest.mark.parametrize(
+    ("path", "command"), [*commands(main)], ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_every_command_is_documented_with_its_options(path, command):
+    assert f"`{path}" in COMMANDS
+    options = {
+        name
+        for parameter in command.params
+        if isinstance(parameter, click.Option) and not parameter.hidden
+        for name in parameter.opts
+        if name.startswith("--")
+    }
+    undocumented = {name for name in options if name not in COMMANDS}
+    assert not undocumented
+
+
+def test_no_document_names_a_command_or_setting_that_is_not_there():
+    known = {path for path, _ in commands(main)}
+    groups = {path.rsplit(" ", 1)[0] for path in known} | known
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for name in re.findall(rf"\b{PREFIX}[A-Z_]+\b", text):
+            assert name.removeprefix(PREFIX).lower() in {field.name for field in fields(Settings)}, (
+                f"{page}: {name}"
+            )
+        for name in re.findall(r"`(creditsvc [a-z]+)", text):
+            assert name in groups, f"{page}: {name}"
+
+
+def test_the_readme_gives_the_two_commands_and_leads_on():
+    for needed in ("make run", "make test", "docs/settings.md", "docs/commands.md", "docs/decisions"):
+        assert needed in README
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    targets = [link["target"] for link in LINK.finditer(page.read_text(encoding="utf-8"))]
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_every_file_that_the_readme_names_is_there():
+    named = re.findall(r"`((?:creditsvc|schema|scoring|deploy|docs|examples)/[\w./-]+)`", README)
+    assert len(named) >= 5
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_event_in_the_readme_is_one_that_is_accepted():
+    example = json.loads(README.split("-d '", 1)[1].split("'\n", 1)[0])
+    now = datetime(2026, 11, 22, tzinfo=UTC)
+    event = events.decode(example, catalogue.load(), now, max_bytes=Settings().event_max_bytes)
+    assert f"/v1/entities/{event.entity}" in README
+    assert f"--source {event.source}" in README
+
+
+def test_the_organisations_in_the_readme_can_exist():
+    named = re.findall(r"/v1/entities/([a-z-]+:\w+)", README)
+    assert len(named) >= 2
+    assert [name for name in named if identifiers.parse(name) != name] == []
+
+
+def test_decisions_are_numbered_dated_and_listed():
+    folder = ROOT / "docs/decisions"
+    listed = (folder / "README.md").read_text(encoding="utf-8")
+    notes = sorted(folder.glob("0*.md"))
+    assert [int(note.name[:4]) for note in notes] == list(range(1, len(notes) + 1))
+    for note in notes:
+        text = note.read_text(encoding="utf-8")
+        assert re.match(r"# 20\d\d-\d\d-\d\d \S", text), note.name
+        assert [
+            part
+            for part in ("**Context.**", "**Choice.**", "**Refused.**", "**Look again**")
+            if part not in text
+        ] == []
+        assert f"]({note.name})" in listed
