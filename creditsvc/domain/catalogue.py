@@ -143,7 +143,8 @@ def _inlined(node: Any, parts: Mapping[str, Any]) -> Any:
 def load(version: str | None = None) -> Catalogue:
     """Load a version of the catalogue, the newest unless told; ``CatalogueInvalid`` points into its file."""
     directory = resources.files("schema") / "catalogue"
-    versions = sorted(entry.name.removesuffix(".json") for entry in directory.iterdir())
+    names = (entry.name for entry in directory.iterdir() if entry.name.endswith(".json"))
+    versions = sorted(name.removesuffix(".json") for name in names)
     return read((directory / f"{version or versions[-1]}.json").read_bytes())
 
 

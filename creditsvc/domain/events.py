@@ -40,6 +40,8 @@ _TIME = re.compile(patterns.TIME)
 _SOURCE = re.compile(patterns.URI_REFERENCE)
 _SOURCE_MAX = 256
 
+_MONEY = {"value", "currency"}
+
 _PERSON_DETAIL = "Data about natural persons is not taken; leave out the number that the rule names"
 _RULE_NAMES = {"resident-id": "resident identity number", "mobile-number": "mobile telephone number"}
 
@@ -207,7 +209,7 @@ def _refusal(error: ValidationError, raw: dict[str, Any]) -> EventInvalid | Natu
         return NaturalPerson(_PERSON_DETAIL, people)
     count = error.error_count()
     shown = f"; the first {len(found)} are listed" if count > len(found) else ""
-    return EventInvalid(f"{count} of the catalogue's rules are broken{shown}", found)
+    return EventInvalid(f"Rules broken: {count}{shown}", found)
 
 
 def _refuse_persons(raw: dict[str, Any]) -> None:
@@ -231,6 +233,3 @@ def _texts(value: Any, place: tuple[str | int, ...]) -> Iterator[tuple[tuple[str
     elif isinstance(value, dict) and value.keys() != _MONEY:
         for name, item in value.items():
             yield from _texts(item, (*place, name))
-
-
-_MONEY = {"value", "currency"}
