@@ -1,5 +1,6 @@
 """Instants as text, and calendar days as instants in the place of an authority."""
 
+import re
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -46,3 +47,19 @@ def latest(*instants: datetime | None) -> datetime | None:
 
 def earliest(*instants: datetime | None) -> datetime | None:
     return min((instant for instant in instants if instant is not None), default=None)
+
+
+_RFC_3339 = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.(?P<fraction>\d{1,12}))?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
+
+
+def parse(written: str) -> datetime:
+    """Read an RFC 3339 time with its offset; ``ValueError`` for anything else. Finer fractions are cut."""
+    match = _RFC_3339.fullmatch(written)
+    if match is None:
+        raise ValueError("not an RFC 3339 time")
+    try:
+        return datetime.fromisoformat(written.upper()).astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("beyond the calendar") from error

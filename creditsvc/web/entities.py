@@ -1,0 +1,116 @@
+"""One organisation: its profile, its records, its history."""
+
+from aiohttp import web
+
+from creditsvc.domain.profile import Moment
+from creditsvc.errors import Malformed, Violation
+from creditsvc.ledger.pages import Page
+from creditsvc.web import reading
+from creditsvc.web.keys import CATALOGUE, READER
+from creditsvc.web.parameters import (
+    AS_OF,
+    CACHE_CONTROL,
+    CURSOR,
+    ENTITY,
+    ETAG,
+    IF_NONE_MATCH,
+    NOT_MODIFIED,
+    limit,
+)
+from creditsvc.web.routes import Parameter, Response, Route, Schema
+from creditsvc.web.shapes import History, Profile, Records
+
+DEFAULT_PAGE, LONGEST_PAGE = 100, 1_000
+HEADERS = (ETAG, CACHE_CONTROL)
+
+
+async def profile(request: web.Request) -> web.Response:
+    """Answer with the stored profile: bytes as they are."""
+    entity = reading.entity_of(request)
+    view = reading.viewer(request, entity).view
+    seen = await request.app[READER].moments.at(entity, view, reading.as_of(request))
+    return reading.answer(request, seen.profile or b"", seen.moment, past=seen.past)
+
+
+async def records(request: web.Request) -> web.Response:
+    """Answer with a page of records."""
+    entity = reading.entity_of(request)
+    viewer = reading.viewer(request, entity)
+    at, after = reading.pinned(request)
+    count = reading.limit(request, DEFAULT_PAGE, LONGEST_PAGE)
+    wanted = request.query.get("type")
+    if wanted is not None and wanted not in request.app[CATALOGUE].types:
+        wrong = Violation("/query/type", "type", "one of the types in /v1/catalogue")
+        raise Malformed("There is no such type of event.", [wrong])
+    reader = request.app[READER]
+    seen = await reader.moments.at(entity, viewer.view, at)
+    page = await reader.pages.records(
+        entity, viewer, seen.moment.valid_from, after=after, limit=count, event_type=wanted
+    )
+    return _listed(request, entity, seen.moment, page, past=seen.past)
+
+
+async def history(request: web.Request) -> web.Response:
+    """Answer with a page of events."""
+    entity = reading.entity_of(request)
+    viewer = reading.viewer(request, entity)
+    at, after = reading.pinned(request)
+    count = reading.limit(request, DEFAULT_PAGE, LONGEST_PAGE)
+    reader = request.app[READER]
+    seen = await reader.moments.at(entity, viewer.view, at)
+    page = await reader.pages.history(entity, viewer, seen.moment.valid_from, after=after, limit=count)
+    return _listed(request, entity, seen.moment, page, past=seen.past)
+
+
+def _listed(request: web.Request, entity: str, moment: Moment, page: Page, *, past: bool) -> web.Response:
+    body = reading.listed(entity, moment, page.items, page.next)
+    return reading.answer(request, body, moment, past=past)
+
+
+LIMIT = limit(DEFAULT_PAGE, LONGEST_PAGE)
+TYPE: Schema = {"type": "string", "pattern": r"^credit\.[a-z]+\.[a-z]+$"}
+
+ROUTES = (
+    Route(
+        "GET",
+        "/v1/entities/{entity}",
+        profile,
+        name="profile",
+        tag="entities",
+        summary="The profile of one organisation",
+        description="Nothing on record is not proof of compliance.",
+        parameters=(ENTITY, AS_OF, IF_NONE_MATCH),
+        responses={
+            200: Response("The profile as this caller may see it", Profile, headers=HEADERS),
+            304: NOT_MODIFIED,
+        },
+    ),
+    Route(
+        "GET",
+        "/v1/entities/{entity}/records",
+        records,
+        name="records",
+        tag="entities",
+        summary="Its records, with state and publicity",
+        parameters=(
+            ENTITY,
+            AS_OF,
+            Parameter(name="type", description="Only records opened by this type of event.", schema=TYPE),
+            CURSOR,
+            LIMIT,
+            IF_NONE_MATCH,
+        ),
+        responses={200: Response("A page of records", Records, headers=HEADERS), 304: NOT_MODIFIED},
+    ),
+    Route(
+        "GET",
+        "/v1/entities/{entity}/history",
+        history,
+        name="history",
+        tag="entities",
+        summary="Its events, oldest first",
+        description="Each with its sequence, the time it was recorded, and its leaf hash.",
+        parameters=(ENTITY, AS_OF, CURSOR, LIMIT, IF_NONE_MATCH),
+        responses={200: Response("A page of events", History, headers=HEADERS), 304: NOT_MODIFIED},
+    ),
+)

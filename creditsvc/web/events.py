@@ -1,0 +1,178 @@
+"""``POST /v1/events``: agencies push what they decided, one event or a batch, each standing alone."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from creditsvc.domain import persons
+from creditsvc.domain.events import Event, decode, source_of
+from creditsvc.errors import (
+    Forbidden,
+    Malformed,
+    Refusal,
+    TooLarge,
+    Unavailable,
+    UnsupportedMediaType,
+    Violation,
+)
+from creditsvc.ledger import measures
+from creditsvc.ledger.receipts import Outcome, Receipt
+from creditsvc.ledger.writer import GROUP_EVENTS
+from creditsvc.web import auth, limits, problems
+from creditsvc.web.keys import APPEND, CATALOGUE, SETTINGS
+from creditsvc.web.protocol import read_body
+from creditsvc.web.routes import Body, Response, Route
+from creditsvc.web.shapes import PushAnswer, ReceiptShape
+
+ONE = "application/cloudevents+json"
+BATCH = "application/cloudevents-batch+json"
+DECODED_AT_ONCE = 20  # events between two turns of the loop: a batch must not hold up look-ups
+LONGEST_ID = 256
+EVENTS_PER_UNIT = 100  # what a batch is charged against the rate limit
+EVENT = {"$ref": "#/components/schemas/Event"}
+
+
+async def push(request: web.Request) -> web.Response:
+    """Take one event or a batch, by the media type."""
+    if request.content_type not in {ONE, BATCH}:
+        raise UnsupportedMediaType(f"Send one event as {ONE}, or up to a batch of them as {BATCH}.")
+    raw = parse(await read_body(request))
+    if request.content_type == ONE:
+        return await _push_one(request, raw)
+    return await _push_batch(request, raw)
+
+
+def parse(body: bytes) -> Any:
+    """Parse JSON; raises ``Malformed`` with where, and nothing of what, was sent."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        wrong = Violation("", "json", f"not JSON (RFC 8259) at line {error.lineno}, column {error.colno}")
+    raise Malformed("The body is not JSON.", [wrong])
+
+
+async def _push_one(request: web.Request, raw: Any) -> web.Response:
+    event = _admit(request, raw, datetime.now(UTC))
+    if isinstance(event, Event):
+        (outcome,) = await request.app[APPEND].submit([event])
+    else:
+        outcome = event
+    _count([outcome])
+    if isinstance(outcome, Refusal):
+        raise outcome
+    status = 201 if outcome.status == "accepted" else 200
+    return _answer(outcome.document(), status)
+
+
+async def _push_batch(request: web.Request, raw: Any) -> web.Response:
+    most = request.app[SETTINGS].batch_max_events
+    if not isinstance(raw, list):
+        raise Malformed("A batch is an array of events.", [Violation("", "array", "send [event, …]")])
+    if not 1 <= len(raw) <= most:
+        raise TooLarge(f"A batch has 1 to {most} events.", [Violation("", "length", "send several batches")])
+    limits.charge(request, len(raw) / EVENTS_PER_UNIT - 1)
+    outcomes: list[Outcome] = []
+    for start in range(0, len(raw), GROUP_EVENTS):
+        outcomes += await _push_chunk(request, raw[start : start + GROUP_EVENTS])
+    _count(outcomes)
+    results = [
+        outcome.document() if isinstance(outcome, Receipt) else _rejected(item, outcome, place)
+        for place, (item, outcome) in enumerate(zip(raw, outcomes, strict=True))
+    ]
+    return _answer({"results": results}, 200)
+
+
+async def _push_chunk(request: web.Request, raw: Sequence[Any]) -> list[Outcome]:
+    """Append what can be admitted of a part of a batch; every event has its outcome, whatever happens."""
+    admitted: list[Event | Refusal] = []
+    for place, item in enumerate(raw):
+        if place % DECODED_AT_ONCE == 0:
+            await asyncio.sleep(0)
+        admitted.append(_admit(request, item, datetime.now(UTC)))
+    events = [event for event in admitted if isinstance(event, Event)]
+    try:
+        done = iter(await request.app[APPEND].submit(events) if events else ())
+    except Unavailable as unavailable:
+        done = iter([unavailable] * len(events))
+    return [outcome if isinstance(outcome, Refusal) else next(done) for outcome in admitted]
+
+
+def _admit(request: web.Request, raw: Any, now: datetime) -> Event | Refusal:
+    """Decode an event that this key may send; the binding comes first, so that a stranger learns nothing."""
+    source = source_of(raw)
+    if source is not None and source not in auth.caller(request).sources:
+        return Forbidden(
+            "this key is not bound to the source that the event names",
+            [Violation("/source", "source", "send a source that the key is bound to")],
+        )
+    try:
+        return decode(raw, request.app[CATALOGUE], now, max_bytes=request.app[SETTINGS].event_max_bytes)
+    except Refusal as refusal:
+        return refusal
+
+
+def _rejected(raw: Any, refusal: Refusal, place: int) -> dict[str, Any]:
+    """Describe a rejection; its pointers lead into the batch."""
+    problem = problems.document(refusal)
+    for violation in problem["errors"]:
+        violation["pointer"] = f"/{place}{violation['pointer']}"
+    name = raw.get("id") if isinstance(raw, dict) else None
+    return {
+        "id": _repeatable(name),
+        "source": _repeatable(source_of(raw)),
+        "status": "rejected",
+        "problem": problem,
+    }
+
+
+def _repeatable(text: Any) -> str | None:
+    """Give back an identity so that the sender can tell its event, unless it holds a person's number."""
+    if isinstance(text, str) and len(text) <= LONGEST_ID and persons.find(text) is None:
+        return text
+    return None
+
+
+def _count(outcomes: Sequence[Outcome]) -> None:
+    for outcome in outcomes:
+        measures.EVENTS.labels(outcome.status if isinstance(outcome, Receipt) else "rejected").inc()
+
+
+def _answer(document: Any, status: int) -> web.Response:
+    return web.Response(
+        body=orjson.dumps(document),
+        status=status,
+        content_type="application/json",
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+ROUTES = (
+    Route(
+        "POST",
+        "/v1/events",
+        push,
+        name="push-events",
+        tag="events",
+        summary="Push one event or a batch of up to 5,000",
+        description=(
+            "Each event stands or falls alone. A receipt means durable. Sending the same event again gives "
+            "the original receipt with status `duplicate`; what had no answer may be sent again."
+        ),
+        roles=frozenset({"agency"}),
+        body=Body(
+            {ONE: EVENT, BATCH: {"type": "array", "minItems": 1, "maxItems": 5000, "items": EVENT}},
+            "A CloudEvent, or an array of them",
+        ),
+        responses={
+            200: Response(
+                "The original receipt of a duplicate; or a batch's results, in its order", PushAnswer
+            ),
+            201: Response("The event is recorded", ReceiptShape),
+        },
+        also_problems=frozenset({409}),
+    ),
+)

@@ -1,0 +1,92 @@
+"""``POST /v1/lookups``: many organisations at once."""
+
+import asyncio
+from datetime import datetime
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from creditsvc.domain import identifiers
+from creditsvc.errors import EntityUnknown, Malformed, Refusal, UnsupportedMediaType, Violation
+from creditsvc.ledger.moments import Moments
+from creditsvc.web import limits, problems, reading
+from creditsvc.web.events import parse
+from creditsvc.web.keys import READER
+from creditsvc.web.protocol import read_body
+from creditsvc.web.routes import JSON, Body, Response, Route
+from creditsvc.web.shapes import LookupRequest, LookupResults
+
+MOST_ENTITIES = 1_000
+LOOKUPS_PER_UNIT = 10  # what a batch is charged against the rate limit
+PAST_AT_ONCE = 4  # histories folded at one time for a batch about the past
+
+
+async def lookup(request: web.Request) -> web.Response:
+    """Answer with a result for each identifier, in their order."""
+    if request.content_type != JSON:
+        raise UnsupportedMediaType(f"Send the identifiers as {JSON}.")
+    entities, as_of = _read(parse(await read_body(request)))
+    per_unit = LOOKUPS_PER_UNIT if as_of is None else 1
+    limits.charge(request, len(entities) / per_unit - 1)
+    view = reading.viewer(request).view
+    moments = request.app[READER].moments
+    at_once = asyncio.Semaphore(MOST_ENTITIES if as_of is None else PAST_AT_ONCE)
+
+    async def one(text: str) -> dict[str, Any]:
+        async with at_once:
+            return await _look_up(moments, text, view, as_of)
+
+    results = await asyncio.gather(*map(one, entities))
+    body = orjson.dumps({"results": results})
+    return web.Response(body=body, content_type=JSON, headers={"Cache-Control": "no-store"})
+
+
+def _read(raw: Any) -> tuple[list[str], datetime | None]:
+    """Read the request; raises ``Malformed`` with pointers into it."""
+    if not isinstance(raw, dict) or not {"entities"} <= set(raw) <= {"entities", "as_of"}:
+        raise Malformed('Send {"entities": [identifier, …]}, with "as_of" if need be.')
+    entities, as_of = raw["entities"], raw.get("as_of")
+    if not isinstance(entities, list) or not 1 <= len(entities) <= MOST_ENTITIES:
+        wrong = Violation("/entities", "length", f"an array of 1 to {MOST_ENTITIES} identifiers")
+        raise Malformed("The list of identifiers is empty or too long.", [wrong])
+    for place, entity in enumerate(entities):
+        if not isinstance(entity, str):
+            wrong = Violation(f"/entities/{place}", "text", "identifiers are text, `scheme:value`")
+            raise Malformed("An identifier is not text.", [wrong])
+    if as_of is None:
+        return entities, None
+    if not isinstance(as_of, str):
+        raise Malformed("as_of is not a time.", [Violation("/as_of", "time", "a time of RFC 3339")])
+    return entities, reading.instant(as_of, "/as_of")
+
+
+async def _look_up(moments: Moments, text: str, view: Any, as_of: datetime | None) -> dict[str, Any]:
+    try:
+        entity = identifiers.parse(text)
+    except Refusal as refusal:
+        return {"entity": None, "found": False, "problem": problems.document(refusal)}
+    try:
+        seen = await moments.at(entity, view, as_of)
+    except EntityUnknown:
+        return {"entity": entity, "found": False}
+    return {"entity": entity, "found": True, "profile": orjson.Fragment(seen.profile or b"null")}
+
+
+ROUTES = (
+    Route(
+        "POST",
+        "/v1/lookups",
+        lookup,
+        name="lookups",
+        tag="lookups",
+        summary="Look up to 1,000 organisations up at once",
+        roles=frozenset({"partner", "agency", "operator"}),
+        body=Body(
+            {JSON: LookupRequest},
+            "Which organisations",
+            {JSON: {"entities": ["uscc:91350100M000100Y43", "siren:552081317"]}},
+        ),
+        responses={200: Response("A result for each, in their order", LookupResults)},
+    ),
+)

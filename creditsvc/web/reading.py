@@ -1,0 +1,117 @@
+"""What all answers about entities share: whose view, as of when, and the headers that follow."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from creditsvc.domain import identifiers, instants
+from creditsvc.domain.profile import Moment
+from creditsvc.domain.views import Viewer
+from creditsvc.errors import Malformed, Violation
+from creditsvc.ledger.pages import Cursor
+from creditsvc.web import auth
+from creditsvc.web.fixed import is_kept
+
+RENDERING = "1"  # raised whenever the same state is written in other bytes: part of every ETag
+PAST_MAX_AGE_S = 300
+VIEWER: Mapping[str, Viewer] = {
+    "public": Viewer("public"),
+    "partner": Viewer("shared"),
+    "auditor": Viewer("shared"),
+    "operator": Viewer("shared", party=True),
+}
+
+
+def entity_of(request: web.Request) -> str:
+    """Read the entity in the path, in canonical form."""
+    return identifiers.parse(request.match_info["entity"])
+
+
+def viewer(request: web.Request, entity: str | None = None) -> Viewer:
+    """Tell whose view the caller has, of one entity or of entities at large."""
+    caller = auth.caller(request)
+    if caller.role == "agency":
+        return Viewer("shared", sources=caller.sources)
+    if caller.role == "entity":
+        own = entity is not None and caller.entity == entity
+        return Viewer("shared", party=True) if own else Viewer("public")
+    return VIEWER[caller.role]
+
+
+def as_of(request: web.Request) -> datetime | None:
+    """Read ``as_of``; raises ``Malformed`` unless it is an RFC 3339 time with an offset."""
+    text = request.query.get("as_of")
+    return None if text is None else instant(text, "/query/as_of")
+
+
+def instant(text: str, pointer: str) -> datetime:
+    """Read an instant; a fraction finer than microseconds is cut, as nothing is recorded finer."""
+    try:
+        return instants.parse(text)
+    except ValueError as error:
+        wrong = Violation(pointer, "time", "a time of RFC 3339 with its offset; a + in a URL is written %2B")
+        raise Malformed("as_of is not a time.", [wrong]) from error
+
+
+def limit(request: web.Request, default: int, most: int) -> int:
+    text = request.query.get("limit")
+    if text is None:
+        return default
+    if text.isascii() and text.isdigit() and len(text) <= 6 and 1 <= int(text) <= most:
+        return int(text)
+    wrong = Violation("/query/limit", "limit", f"a whole number from 1 to {most}")
+    raise Malformed("limit is out of bounds.", [wrong])
+
+
+def pinned(request: web.Request) -> tuple[datetime | None, int]:
+    """Read from when and where a page is: by its cursor, which pins the instant of the first page."""
+    asked, text = as_of(request), request.query.get("cursor")
+    if text is None:
+        return asked, 0
+    cursor = Cursor.parse(text)
+    if asked is not None and asked != cursor.as_of:
+        wrong = Violation("/query/as_of", "cursor", "leave as_of out: the cursor has it")
+        raise Malformed("The cursor is of another instant.", [wrong])
+    return cursor.as_of, cursor.after
+
+
+def answer(request: web.Request, body: bytes, moment: Moment, *, past: bool) -> web.Response:
+    """Answer with a body that follows from a moment, or with 304 to who has it."""
+    held = f"{moment.version}-{instants.microseconds(moment.valid_from):x}"
+    etag = f'"{RENDERING}-{auth.caller(request).role}-{held}"'
+    headers = {
+        "ETag": etag,
+        "Cache-Control": cache_control(request, moment, past=past),
+        "Vary": "Authorization",
+    }
+    if is_kept(request, etag):
+        return web.Response(status=304, headers=headers)
+    return web.Response(body=body, content_type="application/json", headers=headers)
+
+
+def cache_control(request: web.Request, moment: Moment, *, past: bool) -> str:
+    """Say how long an answer may be kept: one about now must be asked for again, since events come."""
+    who = "public" if auth.caller(request).role == "public" else "private"
+    if not past:
+        return f"{who}, no-cache"
+    age_s = PAST_MAX_AGE_S
+    if moment.valid_until is not None:
+        left_s = int((moment.valid_until - datetime.now(UTC)).total_seconds())
+        age_s = max(0, min(age_s, left_s))
+    return f"{who}, max-age={age_s}"
+
+
+def listed(entity: str, moment: Moment, items: list[Any], following: str | None) -> bytes:
+    """Write a page of one entity's list."""
+    return orjson.dumps(
+        {
+            "entity": entity,
+            "valid_from": instants.text(moment.valid_from),
+            "valid_until": instants.text_or_none(moment.valid_until),
+            "items": items,
+            "next": following,
+        }
+    )

@@ -1,0 +1,207 @@
+"""What answers look like: the models that openapi.json is made from. Answers themselves are bytes already."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, RootModel
+
+Instant = Annotated[
+    str,
+    Field(
+        pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$",
+        description="RFC 3339 in UTC, microseconds",
+        examples=["2026-03-05T08:00:00.000000Z"],
+    ),
+]
+Hash = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$", description="SHA-256, base64")]
+Next = Annotated[str | None, Field(description="The cursor of the next page; null on the last")]
+View = Annotated[
+    Instant, Field(description="The instant since which this holds; `as_of` it gives these bytes")
+]
+PROBLEM = {"$ref": "#/components/schemas/ItemProblem"}
+
+
+class Shape(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ReceiptShape(Shape):
+    """The event is durable: where it stands in its organisation's history."""
+
+    model_config = ConfigDict(title="Receipt")
+    id: str
+    source: str
+    status: Literal["accepted", "duplicate"]
+    entity: str
+    sequence: Annotated[int, Field(ge=1, description="Gap-free within the entity")]
+    recorded_at: Instant
+    leaf_hash: Hash
+
+
+class Rejection(Shape):
+    """What was not taken, and why. Null where the event could not even be told by source and id."""
+
+    id: str | None
+    source: str | None
+    status: Literal["rejected"]
+    problem: Annotated[dict[str, Any], Field(json_schema_extra=PROBLEM)]
+
+
+class BatchResults(Shape):
+    """One result for each event of the batch, in its order."""
+
+    results: list[ReceiptShape | Rejection]
+
+
+class PushAnswer(RootModel[ReceiptShape | BatchResults]):
+    """The original receipt of a duplicate, or the results of a batch."""
+
+
+class Factor(Shape):
+    """One of the records that weigh most in the score."""
+
+    code: Annotated[str, Field(description="Reason code of the scoring model")]
+    points: float
+    record: str
+    until: Annotated[Instant | None, Field(description="When time alone changes these points")]
+
+
+class ScoreShape(Shape):
+    """The official score; no value and `unrated` where nothing on record contributes."""
+
+    model_config = ConfigDict(title="Score")
+    model: str
+    version: str
+    value: float | None
+    grade: str
+    factors: Annotated[list[Factor], Field(max_length=4)]
+
+
+class Listing(Shape):
+    """A list that the organisation stands on."""
+
+    model_config = ConfigDict(title="Listing", populate_by_name=True)
+    record_class: Annotated[str, Field(alias="class")]
+    record: str
+    source: str
+    since: Instant
+
+
+class Profile(Shape):
+    """One organisation at an instant, as this caller may see it."""
+
+    entity: str
+    name: str | None
+    status: Literal["active", "dissolved", "unknown"]
+    version: int
+    valid_from: View
+    valid_until: Annotated[Instant | None, Field(description="When time alone changes the answer")]
+    score: ScoreShape
+    standing: Annotated[dict[str, int], Field(description="Records that stand, by class")]
+    listings: list[Listing]
+    objections: Annotated[int, Field(description="Records under objection")]
+    records: str
+
+
+class Publicity(Shape):
+    """Whether the public may see the record, and until when."""
+
+    public: bool
+    until: Instant | None
+
+
+class RecordShape(Shape):
+    """One item of an organisation's history, as its events come to."""
+
+    model_config = ConfigDict(title="Record", populate_by_name=True)
+    record: str
+    source: str
+    type: Annotated[str | None, Field(description="Null while only amendments have arrived")]
+    record_class: Annotated[str | None, Field(alias="class")]
+    state: str
+    time: Instant | None
+    publicity: Publicity
+    objected: bool
+    sequences: Annotated[list[int], Field(description="Its events in the history")]
+    data: dict[str, Any]
+
+
+class Records(Shape):
+    """A page of records, in the order in which the service first heard of them."""
+
+    entity: str
+    valid_from: View
+    valid_until: Instant | None
+    items: list[RecordShape]
+    next: Next
+
+
+class Recorded(Shape):
+    """One event as recorded."""
+
+    sequence: int
+    recorded_at: Instant
+    leaf_hash: Hash
+    event: Annotated[dict[str, Any], Field(description="The CloudEvent, in canonical JSON")]
+
+
+class History(Shape):
+    """A page of events, oldest first."""
+
+    entity: str
+    valid_from: View
+    valid_until: Instant | None
+    items: list[Recorded]
+    next: Next
+
+
+class Match(Shape):
+    """Why a name matches: as a whole, by its beginning, by a part, or by parts apart."""
+
+    reason: Literal["exact", "starts-with", "contains", "contains-parts"]
+    former_name: bool
+    until: Annotated[Instant | None, Field(description="Until when a former name was borne")]
+
+
+class Hit(Shape):
+    """An organisation whose name matches."""
+
+    entity: str
+    name: str
+    match: Match
+
+
+class Hits(Shape):
+    """A page of matches, the closest first."""
+
+    valid_from: View
+    items: list[Hit]
+    next: Next
+
+
+class LookupFound(Shape):
+    """A profile that was found."""
+
+    entity: str
+    found: Literal[True]
+    profile: Profile
+
+
+class LookupMissing(Shape):
+    """Nothing is on record; or no organisation can have this identifier, which is not repeated then."""
+
+    entity: str | None
+    found: Literal[False]
+    problem: Annotated[dict[str, Any] | None, Field(json_schema_extra=PROBLEM)] = None
+
+
+class LookupResults(Shape):
+    """One result for each identifier, in their order."""
+
+    results: list[LookupFound | LookupMissing]
+
+
+class LookupRequest(Shape):
+    """Which organisations to look up, and as of when."""
+
+    entities: Annotated[list[str], Field(min_length=1, max_length=1000)]
+    as_of: Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None = None
