@@ -9,7 +9,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import count
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -22,7 +22,7 @@ MakeDatabase = Callable[[], Awaitable[str]]
 
 def on_database(dsn: str, name: str) -> str:
     """The same server's DSN for another database."""
-    return urlunsplit(urlsplit(dsn)._replace(path=f"/{name}"))
+    return urlsplit(dsn)._replace(path=f"/{name}").geturl()
 
 
 @pytest.fixture(scope="session")

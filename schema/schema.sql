@@ -1,0 +1,210 @@
+-- The whole schema as it is today: the sum of the migrations, written by `python -m creditsvc.store.dump`.
+-- Change it by a new migration. It needs the roles of roles.sql.
+
+SET check_function_bodies = false;
+
+CREATE SCHEMA creditsvc;
+CREATE FUNCTION creditsvc.append_horizon() RETURNS timestamp with time zone
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select least(
+        (select clock_timestamp()),
+        (select min(xact_start) from pg_stat_activity
+         where datname = current_database() and application_name = 'creditsvc append'))
+$$;
+CREATE FUNCTION creditsvc.refuse_change() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    raise exception '% is append-only', tg_table_name using errcode = 'insufficient_privilege';
+end
+$$;
+GRANT USAGE ON SCHEMA creditsvc TO creditsvc_append;
+GRANT USAGE ON SCHEMA creditsvc TO creditsvc_lookup;
+
+CREATE TABLE creditsvc.agency (
+    source text NOT NULL COLLATE pg_catalog."C",
+    name text NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+COMMENT ON TABLE creditsvc.agency IS 'Who hands events in, known by the CloudEvents source that its keys are bound to';
+ALTER TABLE ONLY creditsvc.agency
+    ADD CONSTRAINT agency_pkey PRIMARY KEY (source);
+GRANT SELECT ON TABLE creditsvc.agency TO creditsvc_append;
+GRANT SELECT ON TABLE creditsvc.agency TO creditsvc_lookup;
+
+CREATE TABLE creditsvc.api_key (
+    key_id text NOT NULL COLLATE pg_catalog."C",
+    client_id text NOT NULL COLLATE pg_catalog."C",
+    secret_sha256 bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    expires_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    CONSTRAINT api_key_secret_sha256_check CHECK ((octet_length(secret_sha256) = 32))
+);
+COMMENT ON TABLE creditsvc.api_key IS 'Keys by their public part; of the secret only the SHA-256 is held';
+ALTER TABLE ONLY creditsvc.api_key
+    ADD CONSTRAINT api_key_pkey PRIMARY KEY (key_id);
+CREATE INDEX api_key_client ON creditsvc.api_key USING btree (client_id);
+GRANT SELECT ON TABLE creditsvc.api_key TO creditsvc_append;
+GRANT SELECT ON TABLE creditsvc.api_key TO creditsvc_lookup;
+
+CREATE TABLE creditsvc.client (
+    client_id text NOT NULL COLLATE pg_catalog."C",
+    role text NOT NULL,
+    sources text[] DEFAULT '{}'::text[] NOT NULL,
+    entity_id text COLLATE pg_catalog."C",
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT client_check CHECK (((role = 'agency'::text) = (cardinality(sources) > 0))),
+    CONSTRAINT client_check1 CHECK (((role = 'entity'::text) = (entity_id IS NOT NULL))),
+    CONSTRAINT client_role_check CHECK ((role = ANY (ARRAY['agency'::text, 'partner'::text, 'entity'::text, 'auditor'::text, 'operator'::text])))
+);
+COMMENT ON TABLE creditsvc.client IS 'Who may hold keys: a role, and what it is bound to';
+ALTER TABLE ONLY creditsvc.client
+    ADD CONSTRAINT client_pkey PRIMARY KEY (client_id);
+GRANT SELECT ON TABLE creditsvc.client TO creditsvc_append;
+GRANT SELECT ON TABLE creditsvc.client TO creditsvc_lookup;
+
+CREATE TABLE creditsvc.entity (
+    entity_id text NOT NULL COLLATE pg_catalog."C",
+    version bigint DEFAULT 0 NOT NULL,
+    recorded_at timestamp with time zone,
+    name text,
+    name_rank text,
+    status text,
+    status_rank text,
+    shared_summary bytea,
+    shared_from timestamp with time zone,
+    shared_until timestamp with time zone,
+    shared_profile bytea,
+    public_summary bytea,
+    public_version bigint DEFAULT 0 NOT NULL,
+    public_from timestamp with time zone,
+    public_until timestamp with time zone,
+    public_profile bytea
+);
+COMMENT ON TABLE creditsvc.entity IS 'One organisation: its last sequence, and its profile as bytes for the public and for those it is shared with';
+COMMENT ON COLUMN creditsvc.entity.name_rank IS 'Orders what named it, whatever the order of arrival: the greatest wins';
+COMMENT ON COLUMN creditsvc.entity.public_profile IS 'Null while nothing on record is public';
+ALTER TABLE ONLY creditsvc.entity
+    ADD CONSTRAINT entity_pkey PRIMARY KEY (entity_id);
+GRANT SELECT,INSERT,UPDATE ON TABLE creditsvc.entity TO creditsvc_append;
+GRANT SELECT ON TABLE creditsvc.entity TO creditsvc_lookup;
+
+CREATE TABLE creditsvc.entity_name (
+    entity_id text NOT NULL COLLATE pg_catalog."C",
+    since timestamp with time zone NOT NULL,
+    until timestamp with time zone,
+    name text NOT NULL,
+    grams text[] NOT NULL
+);
+COMMENT ON TABLE creditsvc.entity_name IS 'The names an organisation has borne, as recorded; bigrams for search';
+ALTER TABLE ONLY creditsvc.entity_name
+    ADD CONSTRAINT entity_name_pkey PRIMARY KEY (entity_id, since);
+CREATE INDEX entity_name_grams ON creditsvc.entity_name USING gin (grams);
+GRANT SELECT,INSERT,UPDATE ON TABLE creditsvc.entity_name TO creditsvc_append;
+GRANT SELECT ON TABLE creditsvc.entity_name TO creditsvc_lookup;
+
+CREATE TABLE creditsvc.event (
+    entity_id text NOT NULL COLLATE pg_catalog."C",
+    sequence bigint NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    source text NOT NULL COLLATE pg_catalog."C",
+    id text NOT NULL COLLATE pg_catalog."C",
+    type text NOT NULL,
+    "time" timestamp with time zone NOT NULL,
+    record text NOT NULL COLLATE pg_catalog."C",
+    content bytea NOT NULL,
+    salt bytea NOT NULL,
+    leaf_hash bytea NOT NULL,
+    opens boolean NOT NULL,
+    touches_public boolean NOT NULL,
+    CONSTRAINT event_leaf_hash_check CHECK ((octet_length(leaf_hash) = 32)),
+    CONSTRAINT event_salt_check CHECK ((octet_length(salt) = 16)),
+    CONSTRAINT event_sequence_check CHECK ((sequence > 0))
+);
+COMMENT ON TABLE creditsvc.event IS 'Immutable statements of agencies, in the gap-free order in which each entity received them';
+COMMENT ON COLUMN creditsvc.event.content IS 'The CloudEvent in canonical JSON (RFC 8785)';
+COMMENT ON COLUMN creditsvc.event.salt IS 'Blinds the commitment to the content in the leaf; erased with it when the law says so';
+COMMENT ON COLUMN creditsvc.event.opens IS 'The first event held on its record: where the record stands in the list of records';
+COMMENT ON COLUMN creditsvc.event.touches_public IS 'The public view changed with this event';
+ALTER TABLE ONLY creditsvc.event
+    ADD CONSTRAINT event_pkey PRIMARY KEY (entity_id, sequence);
+CREATE TRIGGER event_append_only BEFORE DELETE OR UPDATE ON creditsvc.event FOR EACH ROW EXECUTE FUNCTION creditsvc.refuse_change();
+CREATE TRIGGER event_no_truncate BEFORE TRUNCATE ON creditsvc.event FOR EACH STATEMENT EXECUTE FUNCTION creditsvc.refuse_change();
+GRANT SELECT,INSERT ON TABLE creditsvc.event TO creditsvc_append;
+GRANT SELECT ON TABLE creditsvc.event TO creditsvc_lookup;
+
+CREATE TABLE creditsvc.event_identity (
+    source text NOT NULL COLLATE pg_catalog."C",
+    id text NOT NULL COLLATE pg_catalog."C",
+    entity_id text NOT NULL COLLATE pg_catalog."C",
+    sequence bigint NOT NULL,
+    content_sha256 bytea NOT NULL,
+    CONSTRAINT event_identity_content_sha256_check CHECK ((octet_length(content_sha256) = 32))
+);
+COMMENT ON TABLE creditsvc.event_identity IS 'The identity of an event is unique over all subjects; keyed by it alone';
+ALTER TABLE ONLY creditsvc.event_identity
+    ADD CONSTRAINT event_identity_pkey PRIMARY KEY (source, id);
+CREATE TRIGGER event_identity_append_only BEFORE DELETE OR UPDATE ON creditsvc.event_identity FOR EACH ROW EXECUTE FUNCTION creditsvc.refuse_change();
+CREATE TRIGGER event_identity_no_truncate BEFORE TRUNCATE ON creditsvc.event_identity FOR EACH STATEMENT EXECUTE FUNCTION creditsvc.refuse_change();
+GRANT SELECT,INSERT ON TABLE creditsvc.event_identity TO creditsvc_append;
+GRANT SELECT ON TABLE creditsvc.event_identity TO creditsvc_lookup;
+
+CREATE TABLE creditsvc.log_pending (
+    entity_id text NOT NULL COLLATE pg_catalog."C",
+    sequence bigint NOT NULL
+);
+COMMENT ON TABLE creditsvc.log_pending IS 'Events that the transparency log has not yet given a position';
+ALTER TABLE ONLY creditsvc.log_pending
+    ADD CONSTRAINT log_pending_pkey PRIMARY KEY (entity_id, sequence);
+GRANT SELECT,INSERT ON TABLE creditsvc.log_pending TO creditsvc_append;
+GRANT SELECT ON TABLE creditsvc.log_pending TO creditsvc_lookup;
+
+CREATE TABLE creditsvc.migration (
+    number integer NOT NULL,
+    name text NOT NULL,
+    phase text NOT NULL,
+    checksum bytea NOT NULL,
+    applied_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT migration_checksum_check CHECK ((octet_length(checksum) = 32)),
+    CONSTRAINT migration_phase_check CHECK ((phase = ANY (ARRAY['pre'::text, 'post'::text])))
+);
+COMMENT ON TABLE creditsvc.migration IS 'What was done to this schema, file by file; checksum: SHA-256 of the file';
+ALTER TABLE ONLY creditsvc.migration
+    ADD CONSTRAINT migration_pkey PRIMARY KEY (number, phase);
+
+CREATE TABLE creditsvc.record (
+    entity_id text NOT NULL COLLATE pg_catalog."C",
+    record text NOT NULL COLLATE pg_catalog."C",
+    source text NOT NULL COLLATE pg_catalog."C",
+    class text,
+    sequences bigint[] NOT NULL,
+    standing boolean NOT NULL,
+    public boolean NOT NULL,
+    objected boolean NOT NULL,
+    listing boolean NOT NULL,
+    since timestamp with time zone,
+    code text,
+    points numeric NOT NULL,
+    points_until timestamp with time zone,
+    next_change timestamp with time zone
+);
+COMMENT ON TABLE creditsvc.record IS 'What the fold of each record''s events comes to, until next_change; its events by sequence';
+COMMENT ON COLUMN creditsvc.record.class IS 'Null while only amendments have arrived and the record itself has not';
+COMMENT ON COLUMN creditsvc.record.standing IS 'Counts in the profile and may score: not ended, expired, revoked or repaired';
+COMMENT ON COLUMN creditsvc.record.public IS 'In the public view now';
+COMMENT ON COLUMN creditsvc.record.since IS 'When what it records took effect';
+COMMENT ON COLUMN creditsvc.record.code IS 'Reason code of its contribution to the official score';
+COMMENT ON COLUMN creditsvc.record.next_change IS 'When time alone next changes any of this';
+ALTER TABLE ONLY creditsvc.record
+    ADD CONSTRAINT record_pkey PRIMARY KEY (entity_id, record, source);
+CREATE INDEX record_listing ON creditsvc.record USING btree (entity_id) WHERE listing;
+CREATE INDEX record_next_change ON creditsvc.record USING btree (entity_id, next_change) WHERE (next_change IS NOT NULL);
+CREATE INDEX record_points ON creditsvc.record USING btree (entity_id, points, record, source) WHERE (points <> (0)::numeric);
+GRANT SELECT,INSERT,UPDATE ON TABLE creditsvc.record TO creditsvc_append;
+GRANT SELECT ON TABLE creditsvc.record TO creditsvc_lookup;
+
+ALTER TABLE ONLY creditsvc.api_key
+    ADD CONSTRAINT api_key_client_id_fkey FOREIGN KEY (client_id) REFERENCES creditsvc.client(client_id);
