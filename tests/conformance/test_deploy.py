@@ -16,6 +16,7 @@ from dataclasses import fields
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 
@@ -56,13 +57,13 @@ def test_the_image_starts_the_service():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     assert entry == ["creditsvc"]
     assert entry[0] in project["project"]["scripts"]
-    assert command[0] in main.commands
+    assert command[0] in main.list_commands(click.Context(main))
     script = Path(sysconfig.get_path("scripts"), *entry)
     done = subprocess.run(
         [script, *command, "--help"], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert "serve" in done.stdout
+    assert "creditsvc serve" in done.stdout
 
 
 def test_the_image_runs_as_nobody_in_particular():
