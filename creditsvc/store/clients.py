@@ -24,9 +24,11 @@ Role = Literal["agency", "partner", "entity", "auditor", "operator"]
 ROLES: tuple[Role, ...] = get_args(Role)
 LIVE_KEYS_MAX = 2
 CLIENT_MAX_CHARS = 128
-SOURCE_MAX_CHARS = 128
-# RFC 8141 without components, in lower case: a source is compared byte for byte, so it has one spelling.
-SOURCE_PATTERN = re.compile(r"urn:[a-z0-9][a-z0-9-]{0,30}[a-z0-9]:[a-z0-9()+,\-.:=@;$_!*'~]+")
+SOURCE_MAX_CHARS = 256
+# An RFC 8141 name without components. It is compared byte for byte with the source of an event.
+SOURCE_PATTERN = re.compile(
+    r"urn:[A-Za-z0-9][A-Za-z0-9-]{0,30}[A-Za-z0-9]:([A-Za-z0-9._~:/@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+"
+)
 
 # Quoted: asyncpg's classes take type arguments in its stubs only.
 Connection: TypeAlias = (
@@ -101,7 +103,7 @@ async def key_by_id(connection: Connection, key_id: str) -> Key | None:
     return None if row is None else _key(row)
 
 
-async def create_key(  # noqa: PLR0913  what a key is bound to, all by name
+async def create_key(
     connection: Connection,
     role: Role,
     *,
@@ -200,8 +202,7 @@ def _binding(role: Role, sources: Iterable[str], entity: str | None) -> _Binding
 def _source(text: str) -> str:
     if len(text) > SOURCE_MAX_CHARS or not SOURCE_PATTERN.fullmatch(text):
         raise KeyRefused(
-            f"a source is a URN in lower case of at most {SOURCE_MAX_CHARS} characters, "
-            "such as urn:agency:cn-tj-samr"
+            f"a source is a URN of at most {SOURCE_MAX_CHARS} characters, such as urn:agency:cn-tj-samr"
         )
     return text
 

@@ -1,0 +1,175 @@
+"""`creditsvc show`: an organisation's profile and history in the terminal."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+import click
+import orjson
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+PAGE_EVENTS = 100
+TIMEOUT_S = 30.0
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  creditsvc show siren:552081317
+  creditsvc show uscc:91350100M000100Y43 --as-of 2026-03-01T00:00:00+08:00
+  creditsvc show siren:552081317 --url https://credit.example.org --key KEY
+"""
+)
+@click.argument("entity")
+@click.option(
+    "--url", default="http://127.0.0.1:8080", show_default=True, help="The service's address, without /v1."
+)
+@click.option("--as-of", metavar="TIME", help="As it stood then; RFC 3339 with an offset.")
+@click.option("--key", envvar="CREDITSVC_KEY", help="A key; without one you see what the public sees.")
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, help="Events to show at most."
+)
+def command(entity: str, url: str, as_of: str | None, key: str | None, limit: int) -> None:
+    """Show the profile and history of ENTITY, written as scheme:value."""
+    if not url.startswith(("http://", "https://")):
+        raise click.BadParameter("an address begins with http:// or https://", param_hint="--url")
+    profile, events, more = asyncio.run(_fetch(_Service(url, key), entity, as_of, limit))
+    console = Console()
+    console.print(_profile(profile))
+    if profile.get("score", {}).get("factors"):
+        console.print(_factors(profile["score"]["factors"]))
+    console.print(_history(events))
+    if more:
+        click.echo(f"There are more events: --limit {limit * 10} shows them.", err=True)
+
+
+class _Service:
+    """The service at an address, asked over HTTP."""
+
+    def __init__(self, url: str, key: str | None) -> None:
+        self._base = url.rstrip("/") + "/v1/entities/"
+        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
+
+    async def get(
+        self, session: aiohttp.ClientSession, path: str, query: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """Give an answer's body. ``ClickException`` with the problem's detail when there is another."""
+        try:
+            async with session.get(self._base + path, params=query, headers=self._headers) as response:
+                body, status = await response.read(), response.status
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise click.ClickException(
+                f"no answer from the service ({type(error).__name__}): is it running at this --url?"
+            ) from error
+        try:
+            answer: Any = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise click.ClickException("the answer is not JSON: is this the address of a creditsvc?")
+        if status != 200:
+            raise click.ClickException(_printable(answer.get("detail") or answer.get("title") or status))
+        return answer
+
+
+async def _fetch(
+    service: _Service, entity: str, as_of: str | None, limit: int
+) -> tuple[dict[str, Any], list[dict[str, Any]], bool]:
+    path = quote(entity, safe=":")
+    query = {"as_of": as_of} if as_of else {}
+    events: list[dict[str, Any]] = []
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as session:
+        profile = await service.get(session, path, query)
+        # The same instant for both, so that the history is that of the profile.
+        query["as_of"] = as_of or profile["valid_from"]
+        page = {"limit": str(min(limit, PAGE_EVENTS))}
+        while True:
+            answer = await service.get(session, f"{path}/history", query | page)
+            events += answer["items"]
+            if answer["next"] is None or len(events) >= limit:
+                break
+            page["cursor"] = answer["next"]
+    return profile, events[:limit], len(events) > limit or answer["next"] is not None
+
+
+def _profile(profile: Mapping[str, Any]) -> Table:
+    table = _table("", "")
+    score = profile.get("score") or {}
+    standing = ", ".join(
+        f"{name} {count}" for name, count in (profile.get("standing") or {}).items() if count
+    )
+    grade = f"{score.get('grade', '-')}"
+    if score.get("value") is not None:
+        grade += f" ({score['value']}, {score.get('model')} {score.get('version')})"
+    rows = (
+        ("entity", profile.get("entity")),
+        ("name", profile.get("name")),
+        ("status", profile.get("status")),
+        ("grade", grade),
+        ("standing", standing or "nothing on record"),
+        ("listings", len(profile.get("listings") or ())),
+        ("objections", profile.get("objections")),
+        ("version", profile.get("version")),
+        ("holds from", profile.get("valid_from")),
+        ("holds until", profile.get("valid_until")),
+    )
+    for label, value in rows:
+        table.add_row(Text(label, style="bold"), _plain("-" if value is None else value))
+    return table
+
+
+def _factors(factors: Sequence[Mapping[str, Any]]) -> Table:
+    table = _table("what the score rests on", "points", "record", "until")
+    for factor in factors:
+        points = factor.get("points")
+        table.add_row(
+            _plain(factor.get("code")),
+            _plain(points),
+            _plain(factor.get("record") or "-"),
+            _plain(factor.get("until") or "-"),
+        )
+    return table
+
+
+def _history(events: Sequence[Mapping[str, Any]]) -> Table:
+    table = _table("#", "took effect", "recorded", "what", "record", "by")
+    for item in events:
+        event = item["event"]
+        data = event.get("data") or {}
+        table.add_row(
+            _plain(item["sequence"]),
+            _plain(event["time"][:10]),
+            _plain(item["recorded_at"][:19]),
+            _plain(f"{event['type'].removeprefix('credit.')}: {_told(data)}"),
+            _plain(data.get("record") or "-"),
+            _plain(event["source"]),
+        )
+    return table
+
+
+def _told(data: Mapping[str, Any]) -> str:
+    """Say in a few words what an event tells: the fields corrected, else its first plain statement."""
+    if isinstance(data.get("changes"), dict):
+        return "; ".join(f"{name} = {value}" for name, value in data["changes"].items())
+    told = (
+        data.get(name) for name in ("outcome", "severity", "grade", "decision", "status", "title", "reason")
+    )
+    return next((str(value) for value in told if value), "-")
+
+
+def _table(*columns: str) -> Table:
+    return Table(*columns, box=None, header_style="bold", pad_edge=False, show_header=any(columns))
+
+
+def _plain(value: object) -> Text:
+    """Make a text that cannot be taken for markup."""
+    return Text(_printable(value))
+
+
+def _printable(value: object) -> str:
+    """Leave out what could steer the terminal, whoever wrote it."""
+    return "".join(mark if mark.isprintable() else "\N{REPLACEMENT CHARACTER}" for mark in str(value))

@@ -1,0 +1,24 @@
+"""Lists for people as tables, for scripts as tab-separated lines."""
+
+import sys
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+
+def show(columns: Sequence[str], rows: Iterable[Sequence[str]], empty: str) -> None:
+    """Print a list on standard output: aligned on a terminal (Chinese takes two cells), else a line a row."""
+    found = list(rows)
+    if not sys.stdout.isatty():
+        for row in found:
+            print("\t".join(row))
+        return
+    if not found:
+        print(empty, file=sys.stderr)
+        return
+    table = Table(*columns, box=None, header_style="bold", pad_edge=False)
+    for row in found:
+        table.add_row(*(Text(cell) for cell in row))  # as text: brackets in a name are no markup
+    Console().print(table)
