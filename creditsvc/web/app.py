@@ -1,7 +1,6 @@
 """The application put together: the routes, the edge they stand behind, and the resources they use."""
 
 from collections.abc import AsyncIterator, Iterable
-from types import ModuleType
 
 from aiohttp import web
 
@@ -15,11 +14,15 @@ from creditsvc.store.database import append_pool, lookup_pool
 from creditsvc.web import (
     catalogue_page,
     docs,
+    entities,
+    events,
     explanations,
+    lookups,
     metrics,
     openapi,
     pages,
     probes,
+    search,
 )
 from creditsvc.web.auth import KEYRING, Keyring
 from creditsvc.web.keys import (
@@ -39,8 +42,18 @@ from creditsvc.web.probes import READINESS, Readiness
 from creditsvc.web.routes import Route
 from scoring import engine
 
-RESOURCES: tuple[ModuleType, ...] = (catalogue_page, openapi, docs, explanations, probes, metrics)
-ROUTES: tuple[Route, ...] = tuple(route for module in RESOURCES for route in module.ROUTES)
+ROUTES: tuple[Route, ...] = (
+    *events.ROUTES,
+    *entities.ROUTES,
+    *search.ROUTES,
+    *lookups.ROUTES,
+    *catalogue_page.ROUTES,
+    *openapi.ROUTES,
+    *docs.ROUTES,
+    *explanations.ROUTES,
+    *probes.ROUTES,
+    *metrics.ROUTES,
+)
 
 MODEL = ("credit-baseline", "1")  # the official score
 

@@ -125,6 +125,7 @@ ROUTES = (
                 schema={"type": "string", "enum": sorted(kind.slug for kind in TEXTS)},
                 required=True,
                 example="event-conflict",
+                problems=frozenset({404}),
             ),
             IF_NONE_MATCH,
         ),

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from importlib import metadata
 from typing import Any
 
 import orjson
@@ -26,6 +25,7 @@ from openapi_pydantic import (
 from openapi_pydantic.util import PydanticSchema, construct_open_api_with_schema_class
 from pydantic import BaseModel
 
+from creditsvc import __version__
 from creditsvc.domain import events
 from creditsvc.domain.catalogue import Catalogue
 from creditsvc.web import problems
@@ -82,9 +82,8 @@ def document(routes: Iterable[Route], catalogue: Catalogue) -> dict[str, Any]:
     for route in routes:
         item = paths.setdefault(route.path, PathItem())
         setattr(item, route.method.lower(), _operation(route))
-    version = metadata.version("creditsvc")
     api = OpenAPI(
-        info=Info(title="creditsvc", version=version, description=DESCRIPTION),
+        info=Info(title="creditsvc", version=__version__, description=DESCRIPTION),
         tags=[Tag(name=name, description=text) for name, text in TAGS.items()],
         paths=paths,
         components=_components(routes, catalogue),
@@ -92,16 +91,13 @@ def document(routes: Iterable[Route], catalogue: Catalogue) -> dict[str, Any]:
     made: dict[str, Any] = construct_open_api_with_schema_class(api).model_dump(
         mode="json", by_alias=True, exclude_none=True, exclude_unset=True
     )
-    made["openapi"] = "3.1.0"
-    return made
+    return {"openapi": "3.1.0", **made}
 
 
 def _components(routes: tuple[Route, ...], catalogue: Catalogue) -> Components:
     statuses = sorted({status for route in routes for status in route.problems})
     return Components(
         schemas={
-            "Problem": Schema.model_validate(PROBLEM),
-            "ItemProblem": Schema.model_validate(ITEM_PROBLEM),
             "Event": Schema.model_validate(_event(catalogue)),
             **{name: Schema.model_validate(events.schema(catalogue, name)) for name in catalogue.types},
         },
@@ -195,7 +191,7 @@ def _problem(status: int) -> Response:
         description=HTTPStatus(status).phrase,
         headers=_header_references(names),
         content={
-            problems.MEDIA_TYPE: MediaType(schema=_reference("schemas", "Problem")),
+            problems.MEDIA_TYPE: MediaType(schema=_schema(problems.Problem)),
         },
     )
 
@@ -221,43 +217,6 @@ def _schema(shape: Shape) -> Schema | Reference:
     if set(shape) == {"$ref"}:
         return Reference.model_validate(shape)
     return Schema.model_validate(shape)
-
-
-_VIOLATION = {
-    "type": "object",
-    "required": ["pointer", "code", "detail"],
-    "properties": {
-        "pointer": {"type": "string", "description": "Where in the body (JSON pointer, RFC 6901)"},
-        "code": {"type": "string", "description": "Which rule"},
-        "detail": {"type": "string", "description": "What to do"},
-    },
-    "additionalProperties": False,
-}
-_MEMBERS: dict[str, Any] = {
-    "type": {
-        "type": "string",
-        "pattern": "^/problems/[a-z-]+$",
-        "description": "Which problem; GET it for an explanation",
-    },
-    "title": {"type": "string"},
-    "status": {"type": "integer", "minimum": 400, "maximum": 599},
-    "detail": {"type": "string"},
-    "errors": {"type": "array", "items": _VIOLATION},
-}
-ITEM_PROBLEM: dict[str, Any] = {
-    "description": "What is wrong with one item of a batch (RFC 9457)",
-    "type": "object",
-    "required": ["type", "title", "status", "detail", "errors"],
-    "properties": _MEMBERS,
-    "additionalProperties": False,
-}
-PROBLEM: dict[str, Any] = {
-    "description": "Why the request was refused (RFC 9457). Never repeats a value that was sent",
-    "type": "object",
-    "required": ["type", "title", "status", "detail", "errors", "request_id"],
-    "properties": {**_MEMBERS, "request_id": {"type": "string"}},
-    "additionalProperties": False,
-}
 
 
 async def openapi(request: web.Request) -> web.Response:

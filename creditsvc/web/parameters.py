@@ -16,10 +16,11 @@ def entity_pattern() -> str:
 ENTITY = Parameter(
     name="entity",
     place="path",
-    description="The organisation's identifier, `scheme:value`; one that no organisation can have: 404.",
+    description="The organisation's identifier. One that no organisation can have: 404; a person's: 422.",
     schema={"type": "string", "pattern": entity_pattern()},
     required=True,
     example="uscc:91350100M000100Y43",
+    problems=frozenset({404, 422}),
 )
 AS_OF = Parameter(
     name="as_of",

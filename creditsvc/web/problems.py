@@ -5,17 +5,48 @@ this service (``/problems/<slug>``) where the problem is explained.
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import asyncpg
 import orjson
 from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field
 
 from creditsvc import errors
 from creditsvc.errors import Refusal
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 1  # of a refusal that says to come back and not when
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ProblemError(_Shape):
+    """One thing wrong with the input."""
+
+    pointer: Annotated[str, Field(description="Where in the body (JSON pointer, RFC 6901)")]
+    code: Annotated[str, Field(description="Which rule")]
+    detail: Annotated[str, Field(description="What to do")]
+
+
+class ItemProblem(_Shape):
+    """What is wrong with one item of a batch (RFC 9457)."""
+
+    type: Annotated[
+        str, Field(pattern="^/problems/[a-z-]+$", description="Which problem; GET it for an explanation")
+    ]
+    title: str
+    status: Annotated[int, Field(ge=400, le=599)]
+    detail: str
+    errors: list[ProblemError]
+
+
+class Problem(ItemProblem):
+    """Why the request was refused (RFC 9457). Never repeats a value that was sent."""
+
+    request_id: Annotated[str, Field(description="Finds the request in the logs of the service")]
 
 
 class RequestTimeout(Refusal):

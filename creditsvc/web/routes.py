@@ -43,6 +43,7 @@ class Parameter:
     place: Literal["path", "query", "header"] = "query"
     required: bool = False  # one in the path always is
     example: Any = None
+    problems: frozenset[int] = frozenset()  # the statuses of what only this input is refused with
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +105,8 @@ class Route:
         found = {400, 401, 405, 429, 500, 503} | self.also_problems
         if self.roles is not None:
             found |= {403}
-        if any(parameter.place == "path" for parameter in self.parameters):
-            found |= {404}
+        for parameter in self.parameters:
+            found |= parameter.problems
         if self.body is not None:
             found |= {408, 413, 415, 422}
         return frozenset(found)

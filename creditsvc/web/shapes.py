@@ -4,6 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
+from creditsvc.web.problems import ItemProblem
+
 Instant = Annotated[
     str,
     Field(
@@ -17,7 +19,6 @@ Next = Annotated[str | None, Field(description="The cursor of the next page; nul
 View = Annotated[
     Instant, Field(description="The instant since which this holds; `as_of` it gives these bytes")
 ]
-PROBLEM = {"$ref": "#/components/schemas/ItemProblem"}
 
 
 class Shape(BaseModel):
@@ -43,7 +44,7 @@ class Rejection(Shape):
     id: str | None
     source: str | None
     status: Literal["rejected"]
-    problem: Annotated[dict[str, Any], Field(json_schema_extra=PROBLEM)]
+    problem: ItemProblem
 
 
 class BatchResults(Shape):
@@ -191,7 +192,7 @@ class LookupMissing(Shape):
 
     entity: str | None
     found: Literal[False]
-    problem: Annotated[dict[str, Any] | None, Field(json_schema_extra=PROBLEM)] = None
+    problem: ItemProblem | None = None
 
 
 class LookupResults(Shape):

@@ -1,0 +1,54 @@
+"""A worker: ``python -m creditsvc.web.worker <descriptor> <slot>``, started by ``creditsvc.service``.
+
+It serves on the listening socket it inherits under that descriptor, says "ready" on standard output when it
+does, and stops on SIGTERM or when its standard input ends, which is when its parent is gone.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+
+import uvloop
+from prometheus_client import values
+
+from creditsvc import logs
+from creditsvc.service import KILL_GRACE_S, READY
+from creditsvc.settings import Settings
+
+
+def main(descriptor: int, slot: int) -> None:
+    settings = Settings.from_environment()
+    logs.configure(settings.log_level)
+    # Files of metrics go by slot, not by process number: a worker's successor counts on where it ended.
+    values.ValueClass = values.MultiProcessValue(lambda: slot)  # type: ignore[no-untyped-call]
+    uvloop.run(_work(settings, socket.socket(fileno=descriptor)))
+
+
+async def _work(settings: Settings, listening: socket.socket) -> None:
+    from creditsvc.web.access_log import AccessLog  # noqa: PLC0415  metrics are made at import, for this slot
+    from creditsvc.web.app import application  # noqa: PLC0415
+    from creditsvc.web.keys import LIFECYCLE  # noqa: PLC0415
+    from creditsvc.web.protocol import Listener  # noqa: PLC0415
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGINT, stop.set)
+    loop.add_reader(sys.stdin.fileno(), stop.set)
+    app = application(settings, settings.database_url)
+    listener = Listener(app, settings, AccessLog)
+    await listener.start(listening)
+    os.write(sys.stdout.fileno(), READY)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # nobody reads the pipe any more
+    await stop.wait()
+    loop.remove_reader(sys.stdin.fileno())
+    app[LIFECYCLE].stopping = True
+    # Whatever hangs, the kernel ends: without a parent nobody else would.
+    signal.alarm(int(settings.drain_timeout_s + KILL_GRACE_S) + 1)
+    await listener.stop()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))
