@@ -3,11 +3,13 @@
 import asyncio
 import signal
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from creditsvc.cli.monitor import monitor
+from creditsvc.domain import catalogue
 from creditsvc.loading.load import Plan, load, rehearse
 from creditsvc.loading.outcomes import Tally
 from creditsvc.loading.pushing import Destination
@@ -138,13 +140,13 @@ async def _watched(plan: Plan) -> tuple[Tally, int]:
 
 
 def _rehearse(plan: Plan) -> Tally:
-    rehearsal = rehearse(plan)
+    rehearsal = rehearse(plan, catalogue.load(), datetime.now(UTC))
     if rehearsal.first is not None:
         print(rehearsal.first.decode())
     tally = rehearsal.tally
     click.echo(
         f"dry run: {tally.rows:,} rows: {tally.accepted:,} would be sent, {tally.unchanged:,} unchanged, "
-        f"{tally.rejected:,} rejected by the mapping",
+        f"{tally.rejected:,} rejected by the mapping or the catalogue",
         err=True,
     )
     return tally

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from creditsvc.errors import Violation
@@ -67,9 +68,17 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """An object; one that comes to nothing is left out."""
+    """An object; left out with its constants when none of its columns has anything to say.
+
+    An amount without a value is not the currency alone.
+    """
 
     fields: Mapping[str, Field]
+    telling: frozenset[str]  # the names of those with a column in them
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Field]) -> Self:
+        return cls(fields, frozenset(name for name, field in fields.items() if any(field.columns())))
 
     def fill(self, row: Row, pointer: str, faults: list[Violation]) -> Any:
         filled = {
@@ -77,7 +86,7 @@ class Group:
             for name, field in self.fields.items()
             if (value := field.fill(row, f"{pointer}/{_escaped(name)}", faults)) is not LEFT_OUT
         }
-        return filled or LEFT_OUT
+        return LEFT_OUT if self.telling and self.telling.isdisjoint(filled) else filled
 
     def columns(self) -> Iterator[tuple[str, str]]:
         return (pair for field in self.fields.values() for pair in field.columns())
@@ -105,7 +114,9 @@ def parse(spec: Any, where: str) -> Field:
     if isinstance(spec, dict):
         if "from" in spec:
             return _converted(spec, where)
-        return Group({name: parse(inner, f"{where}.{name}") for name, inner in spec.items()})
+        if not spec:
+            raise MappingInvalid(where, "a group needs a field")
+        return Group.of({name: parse(inner, f"{where}.{name}") for name, inner in spec.items()})
     if isinstance(spec, list):
         return Items(tuple(parse(inner, f"{where}.{index}") for index, inner in enumerate(spec)))
     if isinstance(spec, bool | int):
@@ -116,9 +127,12 @@ def parse(spec: Any, where: str) -> Field:
 def parse_text(spec: Any, where: str) -> Field:
     """Read a field that has to be a text: an attribute of the event."""
     field = parse(spec, where)
-    if isinstance(field, Text) or (isinstance(field, Constant) and isinstance(field.value, str)):
-        return field
-    raise MappingInvalid(where, "this is one text: a template, or a table with `from`")
+    told: list[Any] = [field.value] if isinstance(field, Constant) else []
+    if isinstance(field, Text) and isinstance(spec, dict):
+        told = list(spec.get("values", {}).values()) + [1] * ("whole" in spec)
+    if not isinstance(field, Text | Constant) or not all(isinstance(value, str) for value in told):
+        raise MappingInvalid(where, "this is one text: a template, or a table with `from` that gives texts")
+    return field
 
 
 def _converted(spec: Mapping[str, Any], where: str) -> Text:
@@ -202,6 +216,11 @@ def _formats(value: Any, where: str, name: str) -> tuple[str, ...]:
         raise MappingInvalid(
             where, f'`{name}` is how dates are written, such as "%Y-%m-%d" or ["%Y-%m-%d", "%Y/%m/%d"]'
         )
+    for form in formats:
+        try:
+            datetime.strptime(datetime(2000, 2, 29, tzinfo=UTC).strftime(form), form)  # noqa: DTZ007  a trial
+        except ValueError as error:
+            raise MappingInvalid(where, f"'{form}' is no way to write a date: {error}") from error
     return formats
 
 

@@ -9,11 +9,16 @@ import asyncio
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
 import aiohttp
+import orjson
 
+from creditsvc.domain import events
+from creditsvc.domain.catalogue import Catalogue
+from creditsvc.errors import Refusal, Violation
 from creditsvc.loading import reading
 from creditsvc.loading.mapping import FileMapping
 from creditsvc.loading.outcomes import Outcome, Report, Standing, StateFile, Tally
@@ -21,6 +26,7 @@ from creditsvc.loading.pushing import BATCH_MAX_BYTES, REQUEST_TIMEOUT_S, Destin
 from creditsvc.loading.repeats import RepeatFinder, digest_of
 from creditsvc.loading.windows import Sending, Settled, Window, batches, prepared, windows
 
+EVENT_MAX_BYTES = 64 * 1024  # of canonical JSON, as the interface has it
 BATCHES_PER_LANE = 2  # in a window: enough to keep senders busy, little to hold and to send again
 PROBE_ROWS = 100
 
@@ -85,19 +91,32 @@ def survey(file: Path, mapping: FileMapping) -> Survey:
     return Survey(rows, finder.repeated, reading.sha256_of(file))
 
 
-def rehearse(plan: Plan) -> Rehearsal:
-    """Map every row and send none; the report of rejected rows is written as by a load."""
+def rehearse(plan: Plan, rules: Catalogue, now: datetime) -> Rehearsal:
+    """Map every row, hold it against the catalogue, and send none.
+
+    The report of rejected rows is written as by a load. What the service alone knows stays open: the rights
+    of the key, the records it has.
+    """
     mapping = FileMapping.parse(plan.mapping_text)
     found = survey(plan.file, mapping)
     report, tally, first = Report(plan.report_file, 0), Tally(), None
-    for window in windows(_rows(plan, mapping, found, 0), plan.batch):
-        for sending in window.sendings:
-            first = first or sending.content
-            tally.count("accepted")
-        for settled in window.settled:
-            tally.count(settled.outcome.fate)
-        report.add((settled.row, settled.outcome.violations) for settled in window.settled)
+    for row in _rows(plan, mapping, found, 0):
+        if isinstance(row, Sending):
+            first = first or row.content
+            outcome = _expected(row, rules, now)
+        else:
+            outcome = row.outcome
+        tally.count(outcome.fate)
+        report.add([(row.row, outcome.violations)])
     return Rehearsal(tally, first)
+
+
+def _expected(row: Sending, rules: Catalogue, now: datetime) -> Outcome:
+    try:
+        events.decode(orjson.loads(row.content), rules, now, max_bytes=EVENT_MAX_BYTES)
+    except Refusal as refusal:
+        return Outcome("rejected", refusal.violations or (Violation("", refusal.slug, refusal.detail),))
+    return Outcome("accepted")
 
 
 async def load(plan: Plan, monitor: Monitor) -> Tally:
