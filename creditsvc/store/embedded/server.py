@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 import os
 import signal
 import subprocess
@@ -16,8 +15,7 @@ from creditsvc.settings import Settings
 from creditsvc.store.embedded import account, binaries, cluster, process, socket_directory
 from creditsvc.store.embedded.failure import DirectoryOccupied, ServerFailed
 from creditsvc.store.embedded.lock import DirectoryLock, held
-
-LOG = logging.getLogger(__name__)
+from creditsvc.store.embedded.progress import POLL_S, Progress
 
 _LOCK = "postgresql.lock"
 _NOTE = "postgresql.socket"
@@ -26,8 +24,6 @@ _CLUSTER = "postgresql"
 
 _OWNER_PATIENCE_S = 60.0  # for an earlier owner's server to shut down
 _READY_PATIENCE_S = 3_600.0  # recovery replays what a crash left behind; an hour is beyond any WAL we keep
-_PROGRESS_EVERY_S = 5.0
-_POLL_S = 0.05
 _CONNECT_TIMEOUT_S = 10.0
 _LOG_MAX_BYTES = 16 * 1024 * 1024
 # How the server is told to stop, each with the time it gets before the next: fast, immediate, kill.
@@ -94,7 +90,7 @@ class EmbeddedServer:
     async def wait(self) -> int:
         """Return the server's exit status once it has ended, for whatever reason."""
         while (status := self._child.poll()) is None:  # noqa: ASYNC110  no event tells
-            await asyncio.sleep(_POLL_S)
+            await asyncio.sleep(POLL_S)
         return status
 
     async def stop(self) -> None:
@@ -110,7 +106,7 @@ class EmbeddedServer:
         self._lock.release()
 
     async def _ready(self) -> None:
-        progress = _Progress(f"PostgreSQL in {self._data_dir} is starting", _READY_PATIENCE_S)
+        progress = Progress(f"PostgreSQL in {self._data_dir} is starting", _READY_PATIENCE_S)
         while not await _answers(self.dsn):
             if self._child.poll() is not None:
                 raise ServerFailed(
@@ -122,7 +118,7 @@ class EmbeddedServer:
 
 async def attach(data_dir: Path, *, patience_s: float = _READY_PATIENCE_S) -> str | None:
     """Return the DSN of the server that another process runs in ``data_dir``; None if no one does."""
-    progress = _Progress(f"PostgreSQL in {data_dir} is starting for another process", patience_s)
+    progress = Progress(f"PostgreSQL in {data_dir} is starting for another process", patience_s)
     while held(data_dir / _LOCK):
         socket_dir = socket_directory.read_note(data_dir / _NOTE)
         if socket_dir is not None and await _answers(socket_directory.dsn(socket_dir)):
@@ -165,7 +161,7 @@ async def _attach_or_start(settings: Settings) -> EmbeddedServer | str:
         except DirectoryOccupied:
             if time.monotonic() > deadline:
                 raise
-            await asyncio.sleep(_POLL_S)  # another was faster: use its server
+            await asyncio.sleep(POLL_S)  # another was faster: use its server
 
 
 def _own_directory(path: Path) -> Path:
@@ -192,25 +188,6 @@ async def _answers(dsn: str) -> bool:
         return False
     finally:
         connection.terminate()
-
-
-class _Progress:
-    """Waiting that says so now and then, and not for ever."""
-
-    def __init__(self, what: str, patience_s: float) -> None:
-        self._what = what
-        self._began = time.monotonic()
-        self._patience_s = patience_s
-        self._said = self._began
-
-    async def tick(self) -> None:
-        now = time.monotonic()
-        if now - self._began > self._patience_s:
-            raise ServerFailed(f"{self._what}, and did not answer within {self._patience_s:.0f} s.")
-        if now - self._said >= _PROGRESS_EVERY_S:
-            self._said = now
-            LOG.info("%s, %.0f s so far", self._what, now - self._began)
-        await asyncio.sleep(_POLL_S)
 
 
 def _last_lines(log: Path, count: int = 15) -> str:
