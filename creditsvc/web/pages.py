@@ -20,7 +20,6 @@ def prepare(app: web.Application) -> None:
         app,
         loader=jinja2.PackageLoader("creditsvc.web", "templates"),
         autoescape=True,
-        undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
