@@ -138,9 +138,7 @@ class Account:
                 raise Forbidden("only the source that handed a record in may amend it")
 
     def _public_at(self, held: Held, at: datetime, rules: Rules) -> bool:
-        if not held.entries:
-            return False
-        return evaluate(fold(held.entries, rules.catalogue), at, rules, self.zone).public
+        return bool(held.entries) and _public(held.entries, at, rules, self.zone)
 
     def settle(self, at: datetime, rules: Rules) -> Iterator[tuple[Line, Record]]:
         """Fold every record that was loaded whole as of an instant, and bring the summaries in step.
@@ -270,3 +268,24 @@ def account_at(entity: str, entries: Sequence[Entry], at: datetime, rules: Rules
         changes = (line.next_change for line in lines if view == "shared" or line.public)
         standing.until = instants.earliest(*changes)
     return Past(account, lines)
+
+
+def replay(entity: str, entries: Sequence[Entry], rules: Rules) -> list[tuple[bool, bool]]:
+    """Work out what each event was when it came: whether first of its record, whether touching the public."""
+    zone = instants.zone_of(entity)
+    naming = Naming()
+    records: dict[RecordKey, list[Entry]] = {}
+    found: list[tuple[bool, bool]] = []
+    for entry in entries:
+        own = records.setdefault((entry.record, entry.source), [])
+        named = named_by(entry, rules.catalogue.types[entry.type], naming)
+        was = bool(own) and _public(own, entry.recorded_at, rules, zone)
+        own.append(entry)
+        touches = was or _public(own, entry.recorded_at, rules, zone) or named != naming
+        found.append((len(own) == 1, touches))
+        naming = named
+    return found
+
+
+def _public(entries: Sequence[Entry], at: datetime, rules: Rules, zone: ZoneInfo) -> bool:
+    return evaluate(fold(entries, rules.catalogue), at, rules, zone).public

@@ -9,7 +9,7 @@ from typing import Any
 from creditsvc.domain.account import Account, Held, RecordKey, Standing, profile_of
 from creditsvc.domain.profile import Line, Naming, Summary, View
 from creditsvc.domain.standing import Rules
-from creditsvc.ledger.entries import Row, Session, entry
+from creditsvc.ledger.entries import Row, Session, entry, stored_line
 from creditsvc.store.database import load_queries
 from scoring.engine import ZERO
 
@@ -48,7 +48,7 @@ async def load_records(
     for row in rows:
         account = accounts[row["entity_id"]]
         key = (row["record"], row["source"])
-        held = account.held[key] = Held(_line(row))
+        held = account.held[key] = Held(stored_line(row))
         due = row["next_change"] is not None and row["next_change"] <= now
         if due or key in named.get(account.entity, ()):
             for sequence in row["sequences"]:
@@ -61,23 +61,6 @@ async def load_records(
     )
     for row in sorted(entries, key=itemgetter("entity_id", "sequence")):
         place[row["entity_id"], row["sequence"]].entries.append(entry(row))
-
-
-def _line(row: Row) -> Line:
-    return Line(
-        record=row["record"],
-        source=row["source"],
-        record_class=row["class"],
-        standing=row["standing"],
-        public=row["public"],
-        objected=row["objected"],
-        listing=row["listing"],
-        since=row["since"],
-        code=row["code"],
-        points=row["points"],
-        points_until=row["points_until"],
-        next_change=row["next_change"],
-    )
 
 
 async def store_records(

@@ -1,4 +1,4 @@
-"""Stored events as the domain reads them."""
+"""Stored events and records as the domain reads them."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -6,6 +6,7 @@ import asyncpg
 import orjson
 from asyncpg.pool import PoolConnectionProxy
 
+from creditsvc.domain.profile import Line
 from creditsvc.domain.records import Entry
 
 Row = asyncpg.Record
@@ -29,4 +30,22 @@ def entry(row: Row) -> Entry:
         record=row["record"],
         data=content["data"],
         touches_public=row["touches_public"],
+    )
+
+
+def stored_line(row: Row) -> Line:
+    """Read the line that is stored of a record."""
+    return Line(
+        record=row["record"],
+        source=row["source"],
+        record_class=row["class"],
+        standing=row["standing"],
+        public=row["public"],
+        objected=row["objected"],
+        listing=row["listing"],
+        since=row["since"],
+        code=row["code"],
+        points=row["points"],
+        points_until=row["points_until"],
+        next_change=row["next_change"],
     )

@@ -30,7 +30,7 @@ class Kept:
     version: int = 0
     recorded_at: datetime | None = None
     naming: Naming = field(default_factory=Naming)
-    views: dict = field(default_factory=lambda: {view: (None, 0, None, None) for view in VIEWS})
+    views: dict = field(default_factory=lambda: dict.fromkeys(VIEWS, (None, 0, None, None)))
     lines: dict[tuple[str, str], Line] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
     profiles: dict = field(default_factory=lambda: dict.fromkeys(VIEWS))
