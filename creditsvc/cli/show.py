@@ -1,6 +1,7 @@
 """`creditsvc show`: an organisation's profile and history in the terminal."""
 
 import asyncio
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -14,6 +15,7 @@ from rich.text import Text
 
 PAGE_EVENTS = 100
 TIMEOUT_S = 30.0
+PIPED_WIDTH = 200  # in columns, where no terminal says how wide it is
 
 
 @click.command(
@@ -38,7 +40,7 @@ def command(entity: str, url: str, as_of: str | None, key: str | None, limit: in
     if not url.startswith(("http://", "https://")):
         raise click.BadParameter("an address begins with http:// or https://", param_hint="--url")
     profile, events, more = asyncio.run(_fetch(_Service(url, key), entity, as_of, limit))
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
     console.print(_profile(profile))
     if profile.get("score", {}).get("factors"):
         console.print(_factors(profile["score"]["factors"]))
@@ -143,7 +145,7 @@ def _history(events: Sequence[Mapping[str, Any]]) -> Table:
         table.add_row(
             _plain(item["sequence"]),
             _plain(event["time"][:10]),
-            _plain(item["recorded_at"][:19]),
+            _plain(item["recorded_at"][:19].replace("T", " ")),
             _plain(f"{event['type'].removeprefix('credit.')}: {_told(data)}"),
             _plain(data.get("record") or "-"),
             _plain(event["source"]),
@@ -162,7 +164,11 @@ def _told(data: Mapping[str, Any]) -> str:
 
 
 def _table(*columns: str) -> Table:
-    return Table(*columns, box=None, header_style="bold", pad_edge=False, show_header=any(columns))
+    table = Table(box=None, header_style="bold", pad_edge=False, show_header=any(columns))
+    for number, name in enumerate(columns):
+        # Numbers and times stay whole; what is long goes on in the next line.
+        table.add_column(name, no_wrap=number < 3 and len(columns) > 4, overflow="fold")
+    return table
 
 
 def _plain(value: object) -> Text:
