@@ -26,6 +26,7 @@ Phase = Literal["pre", "post"]
 
 _ROLES = (schema.ROOT / "roles.sql").read_text(encoding="utf-8")
 DIRECTORY = schema.ROOT / "migrations"
+OLDEST_SERVER = 16  # the first where a role may be taken without its rights being inherited
 LOCK_TIMEOUT_MS = 5_000  # a lock that a migration waits for makes every later query wait behind it
 
 _PREPARE = """
@@ -172,6 +173,8 @@ async def _turn(dsn: str) -> AsyncIterator[Connection]:
 
 async def _prepare(connection: Connection) -> None:
     """See to what migrations stand on: the group roles, the schema, the table of what was done."""
+    if connection.get_server_version().major < OLDEST_SERVER:
+        raise MigrationFailed(f"PostgreSQL {OLDEST_SERVER} or later is needed.")
     await _ensure_roles(connection)
     if await connection.fetchval(_PREPARED):
         return

@@ -142,7 +142,7 @@ async def test_no_program_is_run_from_where_others_may_write(closed_installation
 
 
 ORDINARY = """
-import asyncio, concurrent.futures.thread, os, pwd, sys
+import asyncio, os, pwd, sys
 from pathlib import Path
 import asyncpg
 from creditsvc.store.embedded import DirectoryOccupied, EmbeddedServer, attach
@@ -181,6 +181,29 @@ def test_an_ordinary_user_runs_it_as_himself():
             check=False,
         )
         assert done.stdout == "done\n", done.stderr
+    finally:
+        shutil.rmtree(home)
+
+
+OUTSIDER = """
+import asyncio, os, pwd, sys
+from pathlib import Path
+from creditsvc.store.embedded import ServerFailed, attach
+
+os.setuid(pwd.getpwnam("nobody").pw_uid)
+try:
+    asyncio.run(attach(Path(sys.argv[1])))
+except ServerFailed as error:
+    print(error)
+"""
+
+
+def test_an_outsider_is_told_whose_the_directory_is():
+    home = Path(tempfile.mkdtemp(prefix="creditsvc-test-"))
+    try:
+        command = [sys.executable, "-c", OUTSIDER, str(home / "data")]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+        assert "belongs to another user: run this as the user who runs the service" in done.stdout
     finally:
         shutil.rmtree(home)
 

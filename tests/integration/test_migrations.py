@@ -12,6 +12,7 @@ import pytest
 
 import schema
 from creditsvc.store import dump
+from creditsvc.store import migrations as migrations_module
 from creditsvc.store.database import connect
 from creditsvc.store.embedded import EmbeddedServer
 from creditsvc.store.migrations import DIRECTORY, Migration, MigrationFailed, migrate, read_all, rollback
@@ -265,6 +266,12 @@ def let_in_as(server, data_dir, role):
     with (data_dir / "postgresql/pg_hba.conf").open("a") as file:
         file.write(f"local all {role} peer map=creditsvc\n")
     os.kill(server.pid, signal.SIGHUP)
+
+
+async def test_a_server_that_is_too_old_is_refused(database, monkeypatch):
+    monkeypatch.setattr(migrations_module, "OLDEST_SERVER", 999)
+    with pytest.raises(MigrationFailed, match="PostgreSQL 999 or later is needed"):
+        await migrate(database, report=quiet)
 
 
 async def test_a_server_that_is_not_there_is_said_so():

@@ -31,7 +31,8 @@ def main(arguments: list[str]) -> None:
         except OSError as error:
             raise SystemExit(f"Cannot become user {uid}, group {gid}: {error.strerror}") from None
     if tie is not None:
-        tie()
+        if tie() != 0:
+            raise SystemExit("The kernel refuses to tie the server to its parent.")
         if os.getppid() != parent:
             raise SystemExit("The process that wanted this server has gone.")
     try:
@@ -40,14 +41,12 @@ def main(arguments: list[str]) -> None:
         raise SystemExit(f"Cannot run {command[0]}: {error.strerror}") from None
 
 
-def _parent_death_signal() -> "Callable[[], object] | None":
+def _parent_death_signal() -> "Callable[[], int]":
     """Return what asks for SIGINT at the parent's death; call it after changing the user, which clears it."""
-    if sys.platform != "linux":
-        return None
     import ctypes  # noqa: PLC0415  costs a tenth of a second, which only the server itself needs
 
     control = ctypes.CDLL(None).prctl
-    return lambda: control(_PR_SET_PDEATHSIG, _SIGINT)
+    return lambda: int(control(_PR_SET_PDEATHSIG, _SIGINT))
 
 
 if __name__ == "__main__":

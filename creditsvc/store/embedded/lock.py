@@ -25,7 +25,7 @@ class DirectoryLock:
     @classmethod
     async def take(cls, path: Path, patience_s: float) -> "DirectoryLock":
         """Take the lock; ``DirectoryOccupied`` when it was not to be had within ``patience_s``."""
-        descriptor = _open(path)
+        descriptor = _open(path, create=True)
         try:
             await _wait(path, descriptor, patience_s)
         except BaseException:
@@ -44,18 +44,20 @@ class DirectoryLock:
 
 def held(path: Path) -> bool:
     """Whether anyone owns the directory. Asks with a shared lock, so that askers do not see each other."""
-    if not path.exists():
+    try:
+        descriptor = _open(path, create=False)
+    except FileNotFoundError:
         return False
-    descriptor = _open(path)
     try:
         return not _lock(descriptor, fcntl.LOCK_SH)
     finally:
         os.close(descriptor)
 
 
-def _open(path: Path) -> int:
+def _open(path: Path, *, create: bool) -> int:
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | (os.O_CREAT if create else 0)
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        return os.open(path, flags, 0o600)
     except PermissionError:
         raise ServerFailed(
             f"{path.parent} belongs to another user: run this as the user who runs the service, or as root."

@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -57,10 +58,14 @@ class EmbeddedServer:
         with the thread that called if that ends earlier. Raises ``DirectoryOccupied`` when another process
         still owns the directory after ``patience_s``, ``ServerFailed`` for everything else.
         """
+        if sys.platform != "linux":
+            raise ServerFailed(
+                "The embedded PostgreSQL needs Linux: set CREDITSVC_DATABASE_URL to one of yours."
+            )
         data_dir = _own_directory(data_dir)
         lock = await DirectoryLock.take(data_dir / _LOCK, patience_s)
         try:
-            started = await cls._launch(data_dir, user, lock)
+            started = cls._launch(data_dir, user, lock)
         except BaseException:
             lock.release()
             raise
@@ -72,18 +77,19 @@ class EmbeddedServer:
         return started
 
     @classmethod
-    async def _launch(cls, data_dir: Path, user: str, lock: DirectoryLock) -> "EmbeddedServer":
+    def _launch(cls, data_dir: Path, user: str, lock: DirectoryLock) -> "EmbeddedServer":
         data = data_dir / _CLUSTER
         runs_as = account.for_server(user, data)
-        root = await asyncio.to_thread(binaries.usable_by, runs_as, binaries.installed())
-        await asyncio.to_thread(cluster.initialise, data_dir, data, runs_as, root, lock=lock.descriptor)
+        root = binaries.usable_by(runs_as, binaries.installed())
+        cluster.initialise(data_dir, data, runs_as, root, lock=lock.descriptor)
         cluster.configure(data, runs_as)
         socket_dir = socket_directory.prepare(data_dir / _NOTE, runs_as)
         command = cluster.server_command(root, socket_dir)
         log = data_dir / _LOG
         if log.exists() and log.stat().st_size > _LOG_MAX_BYTES:
             log.replace(log.with_name(log.name + ".1"))
-        with log.open("ab") as file:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        with open(os.open(log, flags, 0o600), "ab") as file:  # noqa: PTH123  by descriptor, following no link
             child = process.start(command, account=runs_as, cwd=data, log=file, keep=(lock.descriptor,))
         return cls(data_dir, socket_dir, child, lock)
 
