@@ -249,7 +249,7 @@ async def test_a_search_kept_while_names_arrive_comes_back_the_same(database):
         await asyncio.gather(write(writer, 0), write(second, 100))
         stop.set()
         await reading
-        assert len({orjson.dumps(found.page.items) for found in kept}) > 10
+        assert len({orjson.dumps(found.page.items) for found in kept}) > 3
         for found in kept[:: max(1, len(kept) // 60)]:
             assert (
                 await reader.search.find("carrier", "public", found.valid_from, after=0, limit=100) == found
