@@ -22,6 +22,7 @@ from creditsvc.settings import Settings
 from creditsvc.web.auth import CALLER, PUBLIC, Caller
 
 WINDOW_S = 60
+ROUNDING_S = 1e-6  # of floating point, on a clock that has run for years
 TABLE_MAX_ENTRIES = 100_000  # about 20 MB; the longest unseen are forgotten first
 
 
@@ -57,7 +58,7 @@ def charge_quota(quota: Quota, spent_until_s: float, now_s: float, units: float)
     start_s = max(spent_until_s, now_s)
     end_s = start_s + units * per_unit_s
     room_s = max(quota.window_s, units * per_unit_s)
-    allowed = end_s - now_s <= room_s
+    allowed = end_s - now_s <= room_s + ROUNDING_S
     spent_s = end_s if allowed else start_s
     left_s = max(0.0, quota.window_s - (spent_s - now_s))
     return Verdict(

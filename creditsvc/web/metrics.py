@@ -30,11 +30,6 @@ request_seconds = Histogram(
     ("route", "method"),
     buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
 )
-lookup_batch_entities = Histogram(
-    "creditsvc_lookup_batch_entities",
-    "Organisations that one look-up query fetched",
-    buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500, 1000),
-)
 
 
 def observe_request(route: str, method: str, status: int, duration_s: float) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping
 
 from aiohttp import web
@@ -14,6 +15,7 @@ from creditsvc.web.routes import Handler, Route
 
 TABLE: web.AppKey[Mapping[web.AbstractRoute, Route]] = web.AppKey("table", Mapping)
 ROUTE: web.RequestKey[Route] = web.RequestKey("route", Route)
+STARTED_S: web.RequestKey[float] = web.RequestKey("started_s", float)  # perf_counter's
 
 HTML_CSP = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
@@ -27,11 +29,12 @@ log = logging.getLogger("creditsvc.web")
 @web.middleware
 async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Admit the request and answer it; whatever goes wrong on the way becomes a problem document."""
+    request[STARTED_S] = time.perf_counter()
     request_id = request_ids.of(request)
     token = REQUEST_ID.set(request_id)
     try:
         await _admit(request)
-        return await handler(request)
+        return _given(await handler(request))
     except asyncio.CancelledError:
         raise
     except Exception as error:
@@ -40,6 +43,12 @@ async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
         return _refuse(request, error, request_id)
     finally:
         REQUEST_ID.reset(token)
+
+
+def _given(response: web.StreamResponse | None) -> web.StreamResponse:
+    if response is None:
+        raise TypeError("a handler forgot to answer")
+    return response
 
 
 async def _admit(request: web.Request) -> None:
@@ -98,6 +107,9 @@ def _refuse(request: web.Request, error: Exception, request_id: str) -> web.Resp
             "failed" if refusal.status == 500 else "unavailable",
             extra={"fields": {"route": template(request), **error_fields(error)}},
         )
+    if request.writer.output_size > 0:
+        # Part of an answer is out: all that is left to say is that it ends before its end.
+        raise ConnectionAbortedError
     allow = error.headers.get("Allow") if isinstance(error, web.HTTPException) else None
     response = problems.answer(refusal, request_id, allow=allow)
     if request.body_exists and not request.content.is_eof():

@@ -53,7 +53,7 @@ def test_waiting_as_told_is_enough_and_not_too_much(steps):
         if not verdict.allowed:
             wait_s = verdict.retry_after_s
             assert charge_quota(QUOTA, spent_until_s, now_s + wait_s + 1e-6, units).allowed
-            assert not charge_quota(QUOTA, spent_until_s, now_s + wait_s * 0.99 - 1e-6, units).allowed
+            assert not charge_quota(QUOTA, spent_until_s, now_s + wait_s * 0.99 - 1e-5, units).allowed
         assert 0 <= verdict.remaining <= QUOTA.units
         assert charge_quota(QUOTA, verdict.spent_until_s, now_s, 0).remaining == verdict.remaining
         spent_until_s = verdict.spent_until_s

@@ -1,0 +1,67 @@
+"""Who may do what: every route for every role, so that a new route cannot forget to say."""
+
+import pytest
+
+from creditsvc.store.clients import create_key, revoke_key
+from creditsvc.store.database import connect
+from creditsvc.web.app import ROUTES
+from creditsvc.web.routes import Route
+from tests.conformance.conftest import ROLES, Service
+from tests.making import ENTITY, OTHER_ENTITY, SOURCE
+
+EVERYONE = frozenset({"public", *ROLES})
+
+# Written out here once more, and not derived: widening a route's roles has to be done in two places.
+ALLOWED = {
+    "push-events": frozenset({"agency"}),
+    "lookups": frozenset({"agency", "partner", "operator"}),
+    "profile": EVERYONE,
+    "records": EVERYONE,
+    "history": EVERYONE,
+    "search": EVERYONE,
+    "catalogue": EVERYONE,
+    "openapi": EVERYONE,
+    "docs": EVERYONE,
+    "problem": EVERYONE,
+    "livez": EVERYONE,
+    "readyz": EVERYONE,
+    "metrics": EVERYONE,
+}
+EXAMPLES = {"entity": (ENTITY, OTHER_ENTITY), "slug": ("malformed",)}
+
+
+def test_every_route_stands_in_the_matrix():
+    assert {route.name for route in ROUTES} == set(ALLOWED)
+
+
+def paths(route: Route) -> list[str]:
+    """The route with every example of what its path may name: an own object, and a foreign one."""
+    for parameter in route.parameters:
+        if parameter.place == "path":
+            name = "{" + parameter.name + "}"
+            return [route.path.replace(name, value) for value in EXAMPLES[parameter.name]]
+    return [route.path]
+
+
+@pytest.mark.parametrize("role", sorted(EVERYONE))
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+async def test_a_role_may_do_what_the_matrix_says(service: Service, route: Route, role: str):
+    for path in paths(route):
+        async with service.session.request(route.method, path, headers=service.headers(role)) as answer:
+            if role in ALLOWED[route.name]:
+                assert answer.status not in {401, 403}
+            else:
+                assert answer.status == (401 if role == "public" else 403)
+
+
+async def test_a_key_that_was_revoked_opens_nothing(service: Service):
+    connection = await connect(service.dsn)
+    key = await create_key(connection, "agency", sources=[SOURCE], client_id="agency:revoked")
+    await revoke_key(connection, key.partition(".")[0])
+    await connection.close()
+    for route in ROUTES:
+        async with service.session.request(
+            route.method, paths(route)[0], headers={"Authorization": f"Bearer {key}"}
+        ) as answer:
+            assert answer.status == (401 if not route.bare else answer.status), route.name
+            assert answer.status != 500
