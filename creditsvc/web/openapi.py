@@ -55,6 +55,7 @@ TAGS = {
     "service": "The service itself",
 }
 KEY = "key"
+EVENT: Mapping[str, Any] = {"$ref": "#/components/schemas/Event"}
 _RATE_HEADERS = ("RateLimit", "RateLimit-Policy", "X-Request-Id")
 _PROBLEM_HEADERS: Mapping[int, tuple[str, ...]] = {
     401: ("WWW-Authenticate",),
@@ -81,7 +82,7 @@ def document(routes: Iterable[Route], catalogue: Catalogue) -> dict[str, Any]:
     paths: dict[str, PathItem] = {}
     for route in routes:
         item = paths.setdefault(route.path, PathItem())
-        setattr(item, route.method.lower(), _operation(route))
+        setattr(item, route.method.lower(), _operation(route, catalogue))
     api = OpenAPI(
         info=Info(title="creditsvc", version=__version__, description=DESCRIPTION),
         tags=[Tag(name=name, description=text) for name, text in TAGS.items()],
@@ -99,7 +100,7 @@ def _components(routes: tuple[Route, ...], catalogue: Catalogue) -> Components:
     return Components(
         schemas={
             "Event": Schema.model_validate(_event(catalogue)),
-            **{name: Schema.model_validate(events.schema(catalogue, name)) for name in catalogue.types},
+            **{name: Schema.model_validate(_event_type(catalogue, name)) for name in catalogue.types},
         },
         responses={f"Problem{status}": _problem(status) for status in statuses},
         headers={
@@ -124,7 +125,11 @@ def _event(catalogue: Catalogue) -> dict[str, Any]:
     }
 
 
-def _operation(route: Route) -> Operation:
+def _event_type(catalogue: Catalogue, name: str) -> dict[str, Any]:
+    return events.schema(catalogue, name) | {"examples": [events.example(catalogue.types[name])]}
+
+
+def _operation(route: Route, catalogue: Catalogue) -> Operation:
     responses: dict[str, Response | Reference] = {
         str(status): _response(route, one) for status, one in route.responses.items()
     }
@@ -136,7 +141,7 @@ def _operation(route: Route) -> Operation:
         description=_description(route),
         tags=[route.tag],
         parameters=[_parameter(one) for one in route.parameters] or None,
-        requestBody=_body(route.body) if route.body is not None else None,
+        requestBody=_body(route.body, catalogue) if route.body is not None else None,
         responses=responses,
         security=_security(route),
     )
@@ -167,11 +172,20 @@ def _parameter(one: RouteParameter) -> Parameter:
     )
 
 
-def _body(body: Body) -> RequestBody:
+def _body(body: Body, catalogue: Catalogue) -> RequestBody:
     content = {
-        media_type: _media(shape, body.examples.get(media_type)) for media_type, shape in body.content.items()
+        media_type: _media(shape, body.examples.get(media_type) or _event_example(shape, catalogue))
+        for media_type, shape in body.content.items()
     }
     return RequestBody(description=body.description or None, content=content, required=True)
+
+
+def _event_example(shape: Shape, catalogue: Catalogue) -> Any:
+    """Give the example for a body that is an event or a list of them: the catalogue knows one."""
+    example = events.example(catalogue.types["credit.penalty.imposed"])
+    if shape == EVENT:
+        return example
+    return [example] if isinstance(shape, Mapping) and shape.get("items") == EVENT else None
 
 
 def _response(route: Route, one: RouteResponse) -> Response:
