@@ -107,25 +107,25 @@ class Account:
             return
         if len(held.entries) >= MOST_EVENTS_OF_A_RECORD:
             raise EventInvalid(
-                f"a record takes at most {MOST_EVENTS_OF_A_RECORD} events; open a new one",
-                [Violation("/data/record", "record-full", "this record has no room for another event")],
+                f"A record takes at most {MOST_EVENTS_OF_A_RECORD} events; open a new one",
+                [Violation("/data/record", "record-full", "This record has no room for another event")],
             )
         record = fold(held.entries, rules.catalogue)
         if record.type is None:
             return
         if kind.role == "opens" or (kind.role == "states" and record.record_class != kind.record_class):
             raise RecordExists(
-                "a record with this number stands already; send credit.record.corrected to change it",
+                "A record with this number stands already; send credit.record.corrected to change it",
                 [
                     Violation(
-                        "/data/record", "record-exists", "use another record number, or correct the record"
+                        "/data/record", "record-exists", "Use another record number, or correct the record"
                     )
                 ],
             )
         if kind.role == "closes" and kind.record_class != record.record_class:
             raise EventInvalid(
-                f"the record is a {record.record_class}, which {kind.name} does not end",
-                [Violation("/data/record", "wrong-class", "send the event type that fits the record")],
+                f"The record is a {record.record_class}, which {kind.name} does not end",
+                [Violation("/data/record", "wrong-class", "Send the event type that fits the record")],
             )
         if kind.role == "corrects":
             _admit_changes(event, rules.catalogue.types[record.type])
@@ -135,7 +135,7 @@ class Account:
             return
         for (number, source), other in self.held.items():
             if number == event.record and source != event.source and other.line and other.line.counted:
-                raise Forbidden("only the source that handed a record in may amend it")
+                raise Forbidden("Only the source that handed a record in may amend it")
 
     def _public_at(self, held: Held, at: datetime, rules: Rules) -> bool:
         return bool(held.entries) and _public(held.entries, at, rules, self.zone)
@@ -175,8 +175,8 @@ def sees(view: View, seen: Line) -> bool:
 def _admit_changes(event: Event, opening: EventType) -> None:
     if opening.role == "states":
         raise EventInvalid(
-            f"a statement is not corrected but made anew: send {opening.name}",
-            [Violation("/type", "wrong-type", f"send {opening.name} with the facts as they are")],
+            f"A statement is not corrected but made anew: send {opening.name}",
+            [Violation("/type", "wrong-type", f"Send {opening.name} with the facts as they are")],
         )
     wrong = [
         Violation(
@@ -186,12 +186,12 @@ def _admit_changes(event: Event, opening: EventType) -> None:
         if name not in opening.required | opening.optional
     ]
     wrong += [
-        Violation(f"/data/changes/{name}", "required", "this field may be changed but not removed")
+        Violation(f"/data/changes/{name}", "required", "This field may be changed but not removed")
         for name, value in event.data["changes"].items()
         if value is None and name in opening.required
     ]
     if wrong:
-        raise EventInvalid("the correction does not fit its record", wrong)
+        raise EventInvalid("The correction does not fit its record", wrong)
 
 
 def named_by(event: Event | Entry, kind: EventType, naming: Naming) -> Naming:

@@ -109,7 +109,7 @@ def _enter(event: Event, group: _Group, rules: Rules) -> Outcome:
     if claim is not None:
         if (claim.entity, claim.content_sha256) == (event.entity, event.content_sha256):
             return claim.receipt
-        return EventConflict("this source and id were used for an event with other content; use a new id")
+        return EventConflict("This source and id were used for an event with other content; use a new id")
     account = group.accounts[event.entity]
     held = account.held.get((event.record, event.source))
     opens = held is None or not held.entries

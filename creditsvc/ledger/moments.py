@@ -51,7 +51,7 @@ class Moments:
         async with self._pool.acquire() as connection:
             row = await connection.fetchrow(SQL.horizon)
         if row is None:
-            raise Unavailable("the database gave no time")
+            raise Unavailable("The database gave no time")
         self._settled = max(self._settled, row["settled"]) if self._settled else row["settled"]
         return row["now"], row["settled"]
 
@@ -68,11 +68,11 @@ class Moments:
                 return
             if instant > now + CLOCK_TOLERANCE:
                 raise Malformed(
-                    "as_of lies in the future",
-                    [Violation("/query/as_of", "future", "ask for an instant that has passed")],
+                    "That instant lies in the future",
+                    [Violation("/query/as_of", "future", "Ask for an instant that has passed")],
                 )
             await asyncio.sleep(SETTLE_PAUSE_S)
-        raise Unavailable("events of that instant are still being recorded", retry_after_s=1)
+        raise Unavailable("Events of that instant are still being recorded", retry_after_s=1)
 
     async def current(self, entity: str, view: View) -> Stored | None:
         """Fetch what is stored, folded again first where time has outrun it."""
@@ -86,7 +86,7 @@ class Moments:
         """Find a profile, now or as of an instant. Raises ``EntityUnknown`` where the view shows nothing."""
         seen = await self.find(entity, view, as_of)
         if seen is None or seen.profile is None:
-            raise EntityUnknown("nothing is on record that may be shown; which is not proof of compliance")
+            raise EntityUnknown("Nothing is on record that may be shown; which is not proof of compliance")
         return seen
 
     async def find(self, entity: str, view: View, as_of: datetime | None) -> Seen | None:

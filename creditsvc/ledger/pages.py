@@ -44,8 +44,8 @@ class Cursor:
             return cls(EPOCH + timedelta(microseconds=as_of), after)
         except (ValueError, TypeError, OverflowError) as error:
             raise Malformed(
-                "the cursor is not one that this service gave",
-                [Violation("/query/cursor", "cursor", "send `next` of the page before, or leave it out")],
+                "The cursor is not one that this service gave",
+                [Violation("/query/cursor", "cursor", "Send `next` of the page before, or leave it out")],
             ) from error
 
 

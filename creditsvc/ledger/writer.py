@@ -75,7 +75,7 @@ class Writer:
         Raises ``Unavailable`` at once when too many are waiting: nothing of this call was taken then.
         """
         if self._stopping or self._events_waiting + len(events) > self._most_waiting:
-            raise Unavailable("too many events are waiting to be recorded", retry_after_s=RETRY_AFTER_S)
+            raise Unavailable("Too many events are waiting to be recorded", retry_after_s=RETRY_AFTER_S)
         waiting = _Waiting(events, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         self._events_waiting += len(events)
@@ -145,7 +145,7 @@ class Writer:
                 return [*await self._append(events[:middle]), *await self._append(events[middle:])]
             # The text of a database error may quote what was sent, so only its class is logged.
             log.error("an event could not be recorded: %s", type(error).__name__)  # noqa: TRY400
-            return [Internal("this event could not be recorded; the failure has been logged")]
+            return [Internal("This event could not be recorded; the failure has been logged")]
 
     async def _attempt(self, events: Sequence[Event]) -> list[Outcome]:
         pause_s = FIRST_PAUSE_S
@@ -158,6 +158,6 @@ class Writer:
                 await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))
                 pause_s *= 2
         raise Unavailable(
-            "the record cannot be written now; whether this event was is unknown: send it again unchanged",
+            "The record cannot be written now; whether this event was is unknown: send it again unchanged",
             retry_after_s=RETRY_AFTER_S,
         )

@@ -40,7 +40,7 @@ async def records(request: web.Request) -> web.Response:
     count = reading.limit(request, DEFAULT_PAGE, LONGEST_PAGE)
     wanted = request.query.get("type")
     if wanted is not None and wanted not in request.app[CATALOGUE].types:
-        wrong = Violation("/query/type", "type", "one of the types in /v1/catalogue")
+        wrong = Violation("/query/type", "type", "One of the types in /v1/catalogue")
         raise Malformed("There is no such type of event.", [wrong])
     reader = request.app[READER]
     seen = await reader.moments.at(entity, viewer.view, at)

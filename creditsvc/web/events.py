@@ -51,7 +51,7 @@ def parse(body: bytes) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        wrong = Violation("", "json", f"not JSON (RFC 8259) at line {error.lineno}, column {error.colno}")
+        wrong = Violation("", "json", f"Not JSON (RFC 8259) at line {error.lineno}, column {error.colno}")
     raise Malformed("The body is not JSON.", [wrong])
 
 
@@ -70,10 +70,12 @@ async def _push_one(request: web.Request, raw: Any) -> web.Response:
 
 async def _push_batch(request: web.Request, raw: Any) -> web.Response:
     most = request.app[SETTINGS].batch_max_events
-    if not isinstance(raw, list):
-        raise Malformed("A batch is an array of events.", [Violation("", "array", "send [event, …]")])
-    if not 1 <= len(raw) <= most:
-        raise TooLarge(f"A batch has 1 to {most} events.", [Violation("", "length", "send several batches")])
+    if not isinstance(raw, list) or not raw:
+        raise Malformed("A batch is an array of events.", [Violation("", "array", "Send [event, …]")])
+    if len(raw) > most:
+        raise TooLarge(
+            f"A batch has at most {most} events.", [Violation("", "length", "Send several batches")]
+        )
     limits.charge(request, len(raw) / EVENTS_PER_UNIT - 1)
     outcomes: list[Outcome] = []
     for start in range(0, len(raw), GROUP_EVENTS):
@@ -106,8 +108,8 @@ def _admit(request: web.Request, raw: Any, now: datetime) -> Event | Refusal:
     source = source_of(raw)
     if source is not None and source not in auth.caller(request).sources:
         return Forbidden(
-            "this key is not bound to the source that the event names",
-            [Violation("/source", "source", "send a source that the key is bound to")],
+            "This key is not bound to the source that the event names",
+            [Violation("/source", "source", "Send a source that the key is bound to")],
         )
     try:
         return decode(raw, request.app[CATALOGUE], now, max_bytes=request.app[SETTINGS].event_max_bytes)

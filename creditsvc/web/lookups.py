@@ -48,16 +48,16 @@ def _read(raw: Any) -> tuple[list[str], datetime | None]:
         raise Malformed('Send {"entities": [identifier, …]}, with "as_of" if need be.')
     entities, as_of = raw["entities"], raw.get("as_of")
     if not isinstance(entities, list) or not 1 <= len(entities) <= MOST_ENTITIES:
-        wrong = Violation("/entities", "length", f"an array of 1 to {MOST_ENTITIES} identifiers")
+        wrong = Violation("/entities", "length", f"An array of 1 to {MOST_ENTITIES} identifiers")
         raise Malformed("The list of identifiers is empty or too long.", [wrong])
     for place, entity in enumerate(entities):
         if not isinstance(entity, str):
-            wrong = Violation(f"/entities/{place}", "text", "identifiers are text, `scheme:value`")
+            wrong = Violation(f"/entities/{place}", "text", "Identifiers are text, `scheme:value`")
             raise Malformed("An identifier is not text.", [wrong])
     if as_of is None:
         return entities, None
     if not isinstance(as_of, str):
-        raise Malformed("as_of is not a time.", [Violation("/as_of", "time", "a time of RFC 3339")])
+        raise Malformed("That is not a time.", [Violation("/as_of", "time", "A time of RFC 3339")])
     return entities, reading.instant(as_of, "/as_of")
 
 

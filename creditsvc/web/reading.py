@@ -52,8 +52,8 @@ def instant(text: str, pointer: str) -> datetime:
     try:
         return instants.parse(text)
     except ValueError as error:
-        wrong = Violation(pointer, "time", "a time of RFC 3339 with its offset; a + in a URL is written %2B")
-        raise Malformed("as_of is not a time.", [wrong]) from error
+        wrong = Violation(pointer, "time", "A time of RFC 3339 with its offset; a + in a URL is written %2B")
+        raise Malformed("That is not a time.", [wrong]) from error
 
 
 def limit(request: web.Request, default: int, most: int) -> int:
@@ -62,8 +62,8 @@ def limit(request: web.Request, default: int, most: int) -> int:
         return default
     if text.isascii() and text.isdigit() and len(text) <= 6 and 1 <= int(text) <= most:
         return int(text)
-    wrong = Violation("/query/limit", "limit", f"a whole number from 1 to {most}")
-    raise Malformed("limit is out of bounds.", [wrong])
+    wrong = Violation("/query/limit", "limit", f"A whole number from 1 to {most}")
+    raise Malformed("The limit is out of bounds.", [wrong])
 
 
 def pinned(request: web.Request) -> tuple[datetime | None, int]:
@@ -73,7 +73,7 @@ def pinned(request: web.Request) -> tuple[datetime | None, int]:
         return asked, 0
     cursor = Cursor.parse(text)
     if asked is not None and asked != cursor.as_of:
-        wrong = Violation("/query/as_of", "cursor", "leave as_of out: the cursor has it")
+        wrong = Violation("/query/as_of", "cursor", "Leave as_of out: the cursor has it")
         raise Malformed("The cursor is of another instant.", [wrong])
     return cursor.as_of, cursor.after
 

@@ -36,7 +36,7 @@ def _query(request: web.Request) -> str:
     query = request.query.get("name", "")
     if persons.find(query) is not None:
         raise NaturalPerson(
-            "people are not on record here", [Violation("/query/name", "natural-person", "ask by a name")]
+            "People are not on record here", [Violation("/query/name", "natural-person", "Ask by a name")]
         )
     if len(query) > names.LONGEST_QUERY or len(names.normal(query)) < names.SHORTEST_QUERY:
         wrong = Violation(
