@@ -120,9 +120,3 @@ async def test_behind_a_proxy_of_ours_its_word_on_the_address_counts(serve: Serv
         headers = {"X-Forwarded-For": forwarded}
         async with service.session.get("/v1/catalogue", headers=headers) as answer:
             assert answer.status == status, forwarded
-
-
-async def test_ready_says_why_not(serve: Serve):
-    service = await serve()
-    async with service.session.get("/readyz") as answer:
-        assert await answer.json() == {"status": "ok"}

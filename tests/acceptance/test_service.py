@@ -1,0 +1,258 @@
+"""The service as processes: started, used, hurt in every way that a machine hurts processes, and stopped."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import psutil
+import pytest
+
+from creditsvc.settings import Settings
+from creditsvc.store import embedded
+from creditsvc.store.clients import create_key
+from creditsvc.store.database import connect
+from tests.making import ENTITY, SOURCE, raw
+
+PATIENCE_S = 60.0
+WORKERS = 2
+EVENT = {"Content-Type": "application/cloudevents+json"}
+
+
+@dataclass
+class Running:
+    """A service and what it says on standard error."""
+
+    process: asyncio.subprocess.Process
+    url: str
+    data_dir: Path
+    said: list[str]
+
+    @property
+    def workers(self) -> list[psutil.Process]:
+        children = psutil.Process(self.process.pid).children()
+        return [child for child in children if "creditsvc.web.worker" in child.cmdline()]
+
+    @property
+    def postmaster(self) -> psutil.Process:
+        children = psutil.Process(self.process.pid).children()
+        (found,) = (child for child in children if child.name().startswith("postgres"))
+        return found
+
+    async def key(self, role: Any, **given: Any) -> dict[str, str]:
+        """Make a key beside the running service, as the command line does."""
+        async with embedded.server(Settings(data_dir=self.data_dir), own=False) as dsn:
+            connection = await connect(dsn)
+            try:
+                return {"Authorization": f"Bearer {await create_key(connection, role, **given)}"}
+            finally:
+                await connection.close()
+
+    async def stop(self) -> int:
+        if self.process.returncode is None:
+            self.process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(PATIENCE_S):
+            return await self.process.wait()
+
+
+def environment(data_dir: Path, **given: object) -> dict[str, str]:
+    settings = {"data_dir": data_dir, "port": 0, "workers": WORKERS} | given
+    return os.environ | {f"CREDITSVC_{name.upper()}": str(value) for name, value in settings.items()}
+
+
+@asynccontextmanager
+async def running(data_dir: Path, **given: object) -> AsyncIterator[Running]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "creditsvc", "serve"),
+        env=environment(data_dir, **given),
+        stderr=asyncio.subprocess.PIPE,
+    )
+    said: list[str] = []
+    ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    listening = asyncio.create_task(_listen(process, said, ready))
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            url = await ready
+        service = Running(process, url, data_dir, said)
+        yield service
+        await service.stop()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        await listening
+
+
+async def _listen(process: asyncio.subprocess.Process, said: list[str], ready: "asyncio.Future[str]") -> None:
+    assert process.stderr is not None
+    while line := (await process.stderr.readline()).decode().strip():
+        said.append(line)
+        found = re.fullmatch(r"listening on (http://\S+)", line)
+        if found is not None and not ready.done():
+            ready.set_result(found[1])
+    if not ready.done():
+        ready.set_exception(RuntimeError("\n".join(said)))
+
+
+async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not await holds():  # noqa: ASYNC110  another process tells no event of ours
+            await asyncio.sleep(0.1)
+
+
+async def answers(session: aiohttp.ClientSession, path: str = "/readyz") -> bool:
+    with suppress(aiohttp.ClientError):
+        async with session.get(path) as answer:
+            return answer.status == 200
+    return False
+
+
+@pytest.fixture(scope="module")
+async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+    """One service for the tests that leave it whole."""
+    async with running(tmp_path_factory.mktemp("service") / "var") as one:
+        yield one
+
+
+@pytest.fixture
+async def session(service: Running) -> AsyncIterator[aiohttp.ClientSession]:
+    # A connection for each request, so that every worker gets some.
+    connector = aiohttp.TCPConnector(force_close=True)
+    async with aiohttp.ClientSession(service.url, connector=connector) as one:
+        yield one
+
+
+async def test_it_is_ready_when_it_says_so(service: Running, session: aiohttp.ClientSession):
+    assert len(service.workers) == WORKERS
+    assert await answers(session)
+    assert any("migrating 0001" in line for line in service.said)
+
+
+async def test_an_event_goes_in_and_a_profile_comes_out(service: Running, session: aiohttp.ClientSession):
+    agency = await service.key("agency", sources=[SOURCE])
+    async with session.post("/v1/events", json=raw("penalty.imposed"), headers=EVENT | agency) as answer:
+        assert answer.status == 201, await answer.text()
+    async with session.get(f"/v1/entities/{ENTITY}/history", headers=agency) as answer:
+        assert [item["sequence"] for item in (await answer.json())["items"]] == [1]
+
+
+async def test_one_scrape_sums_all_workers(service: Running, session: aiohttp.ClientSession):
+    async def counted() -> float:
+        async with session.get("/metrics") as answer:
+            text = await answer.text()
+        pattern = r'creditsvc_http_requests_total\{method="GET",route="/v1/catalogue",status="2xx"\} (\S+)'
+        return sum(float(value) for value in re.findall(pattern, text))
+
+    before = await counted()
+    for _ in range(40):
+        assert await answers(session, "/v1/catalogue")
+    assert await counted() == before + 40
+    async with session.get("/metrics") as answer:
+        assert "creditsvc_append_seconds_count" in await answer.text()
+
+
+async def test_no_line_of_the_log_holds_what_was_asked_for(service: Running, session: aiohttp.ClientSession):
+    person = "11010519491231002X"
+    for path in (f"/v1/entities/uscc:{person}", f"/nowhere/{person}", f"/v1/entities?name={person}"):
+        async with session.get(path) as answer:
+            assert person not in await answer.text()
+            request_id = answer.headers["X-Request-Id"]
+        await eventually(lambda wanted=request_id: _async(any(wanted in line for line in service.said)))
+    assert not [line for line in service.said if person in line]
+
+
+async def _async(value: bool) -> bool:  # noqa: FBT001
+    return value
+
+
+async def test_a_worker_that_dies_is_started_again(service: Running, session: aiohttp.ClientSession):
+    victim = service.workers[0]
+    victim.kill()
+    await eventually(lambda: _async(len(service.workers) == WORKERS and victim not in service.workers))
+    await eventually(lambda: answers(session))
+    assert any("a worker ended" in line for line in service.said)
+
+
+async def test_postgresql_that_dies_is_started_again(service: Running, session: aiohttp.ClientSession):
+    agency = await service.key("agency", sources=[SOURCE], client_id="agency:second")
+    async with session.post(
+        "/v1/events", json=raw("penalty.imposed", "R2"), headers=EVENT | agency
+    ) as answer:
+        assert answer.status == 201, await answer.text()
+        receipt = await answer.json()
+    workers = {worker.pid for worker in service.workers}
+    service.postmaster.kill()
+    await eventually(lambda: _refused_or_ready(session))
+    await eventually(lambda: answers(session))
+    async with session.get(f"/v1/entities/{ENTITY}/history", headers=agency) as answer:
+        items = (await answer.json())["items"]
+    assert receipt["sequence"] in [item["sequence"] for item in items], "what was acknowledged is there"
+    assert {worker.pid for worker in service.workers} == workers, "the workers reconnected by themselves"
+
+
+async def _refused_or_ready(session: aiohttp.ClientSession) -> bool:
+    """While the database is away: look-ups are refused in the form of a problem, quickly."""
+    async with asyncio.timeout(15), session.get(f"/v1/entities/{ENTITY}") as answer:
+        if answer.status != 503:
+            return answer.status in {200, 404}
+        assert answer.content_type == "application/problem+json"
+        assert int(answer.headers["Retry-After"]) >= 1
+        return False
+
+
+async def test_the_port_is_one_services_alone(service: Running, tmp_path: Path):
+    port = int(service.url.rpartition(":")[2])
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "creditsvc", "serve"),
+        env=environment(tmp_path / "var", port=port),
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(PATIENCE_S):
+        _, said = await process.communicate()
+    assert process.returncode == 1
+    assert b"cannot listen on 127.0.0.1 port" in said
+    assert not (tmp_path / "var").exists(), "refused before anything was started"
+
+
+async def test_requests_in_flight_are_finished_before_it_stops(tmp_path: Path):
+    async with running(tmp_path / "var") as service:
+        agency = await service.key("agency", sources=[SOURCE])
+        body = json.dumps(raw("penalty.imposed")).encode()
+        host, port = service.url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        head = (
+            f"POST /v1/events HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n"
+            f"Content-Type: {EVENT['Content-Type']}\r\nAuthorization: {agency['Authorization']}\r\n\r\n"
+        )
+        writer.write(head.encode() + body[:10])
+        await asyncio.sleep(0.5)
+        service.process.send_signal(signal.SIGTERM)
+        await asyncio.sleep(0.5)
+        with pytest.raises(ConnectionRefusedError), socket.create_connection((host, int(port)), timeout=5):
+            pass
+        writer.write(body[10:])
+        async with asyncio.timeout(PATIENCE_S):
+            answer = await reader.read()
+        writer.close()
+        assert answer.startswith(b"HTTP/1.1 201"), answer
+        assert b"Connection: close" in answer
+        assert await service.stop() == 0
+        assert not psutil.pid_exists(service.process.pid)
+
+
+async def test_nothing_outlives_a_parent_that_is_killed(tmp_path: Path):
+    async with running(tmp_path / "var") as service:
+        everything = psutil.Process(service.process.pid).children(recursive=True)
+        assert len(everything) > WORKERS
+        service.process.kill()
+        _, alive = await asyncio.to_thread(psutil.wait_procs, everything, timeout=PATIENCE_S)
+        assert not alive
