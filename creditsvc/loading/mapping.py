@@ -93,10 +93,8 @@ class FileMapping:
     def event(self, row: Row) -> Event:
         """Make the row's event; ``RowUnfit`` names everything that stands in the way."""
         present, faults = self._present(row), list[Violation]()
+        data = _needed(self.data, present, "/data", faults)
         attributes = self._attributes(present, faults)
-        data = self.data.fill(present, "/data", faults)
-        if data is LEFT_OUT:
-            faults.append(Violation("/data", "missing", "the row has nothing to say"))
         if faults:
             raise RowUnfit(faults)
         return {"specversion": "1.0", **attributes, "datacontenttype": "application/json", "data": data}
