@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from itertools import islice
 from time import perf_counter
 
-import asyncpg
-
 from creditsvc.domain.events import Event
 from creditsvc.domain.standing import Rules
 from creditsvc.errors import Internal, Unavailable
 from creditsvc.ledger import measures
-from creditsvc.ledger.append import IdentityRace, append, refold
+from creditsvc.ledger.append import append
+from creditsvc.ledger.failures import AGAIN
 from creditsvc.ledger.receipts import Outcome
 from creditsvc.store.database import Pool
 
@@ -26,21 +25,6 @@ GROUP_EVENTS = 500  # of one transaction: enough to share its cost, few enough n
 ATTEMPTS = 6
 FIRST_PAUSE_S = 0.05
 RETRY_AFTER_S = 1
-
-# The transaction did not happen, or nobody can tell whether it did: events know their identity, so running
-# it again does no harm. asyncpg raises InterfaceError and InternalClientError on a connection that broke.
-AGAIN = (
-    IdentityRace,
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.TransactionRollbackError,
-    asyncpg.ReadOnlySQLTransactionError,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +46,6 @@ class Writer:
         self._events_waiting = 0
         self._arrived = asyncio.Event()
         self._stopping = False
-        self._refolding: dict[str, asyncio.Task[None]] = {}
         self._tasks = [asyncio.create_task(self._run(), name=f"append-{n}") for n in range(committers)]
 
     @property
@@ -81,19 +64,6 @@ class Writer:
         self._events_waiting += len(events)
         self._arrived.set()
         return await waiting.outcomes
-
-    async def refold(self, entity: str) -> None:
-        """Fold a profile that time has outrun again; look-ups that want the same one share the work."""
-        task = self._refolding.get(entity)
-        if task is None:
-            task = asyncio.create_task(self._refold(entity))
-            self._refolding[entity] = task
-            task.add_done_callback(lambda _: self._refolding.pop(entity, None))
-        await asyncio.shield(task)
-
-    async def _refold(self, entity: str) -> None:
-        async with self._pool.acquire() as connection:
-            await refold(connection, [entity], self._rules)
 
     async def close(self) -> None:
         """Append what is waiting, then stop."""
@@ -154,6 +124,8 @@ class Writer:
                 async with self._pool.acquire() as connection:
                     return await append(connection, events, self._rules)
             except AGAIN as error:
+                if isinstance(error, ValueError):
+                    raise  # asyncpg's word on an argument that it cannot send: no attempt will go better
                 log.warning("append, attempt %d: %s", attempt + 1, type(error).__name__)
                 await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))
                 pause_s *= 2
