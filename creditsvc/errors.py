@@ -58,7 +58,7 @@ class EntityUnknown(Refusal):
 
 
 class IdentifierInvalid(Refusal):
-    """No organisation can have this identifier, so asking for it finds nothing (404); in an event it is 422."""
+    """No organisation can have this identifier: asking for it finds nothing (404); in an event it is 422."""
 
     slug, status, title = "identifier-invalid", 404, "This is not an organisation's identifier"
 

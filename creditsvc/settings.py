@@ -37,7 +37,7 @@ class Settings:
     agency_per_minute: int = 60_000  # per key, requests
     partner_per_minute: int = 600_000
     other_per_minute: int = 6_000  # entity, auditor, operator
-    trust_forwarded: bool = False  # take the caller's address from X-Forwarded-For: only behind a proxy of yours
+    trust_forwarded: bool = False  # the address is in X-Forwarded-For: only behind a proxy of yours
     log_level: str = "INFO"
 
     @classmethod

@@ -89,6 +89,7 @@ COMMENT ON COLUMN creditsvc.entity.name_rank IS 'Orders what named it, whatever 
 COMMENT ON COLUMN creditsvc.entity.public_profile IS 'Null while nothing on record is public';
 ALTER TABLE ONLY creditsvc.entity
     ADD CONSTRAINT entity_pkey PRIMARY KEY (entity_id);
+CREATE INDEX entity_due ON creditsvc.entity USING btree (shared_until) WHERE (shared_until IS NOT NULL);
 GRANT SELECT,INSERT,UPDATE ON TABLE creditsvc.entity TO creditsvc_append;
 GRANT SELECT ON TABLE creditsvc.entity TO creditsvc_lookup;
 

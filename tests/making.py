@@ -10,6 +10,7 @@ from creditsvc.domain import catalogue
 from creditsvc.domain.events import Event, decode
 from creditsvc.domain.standing import Rules
 from creditsvc.ledger.reader import Reader
+from creditsvc.ledger.refolder import Refolder
 from creditsvc.ledger.writer import Writer
 from creditsvc.settings import Settings
 from creditsvc.store.database import append_pool, lookup_pool
@@ -60,7 +61,9 @@ async def ledger(dsn: str, **given: Any) -> AsyncIterator[tuple[Writer, Reader]]
     settings = Settings(**given)
     async with await lookup_pool(dsn, settings) as looking, await append_pool(dsn, settings) as appending:
         writer = Writer(appending, RULES, committers=2, most_waiting=settings.queue_max_events)
+        refolder = Refolder(appending, RULES)
         try:
-            yield writer, Reader(looking, writer, RULES)
+            yield writer, Reader(looking, refolder, RULES)
         finally:
+            await refolder.close()
             await writer.close()

@@ -19,14 +19,11 @@ from creditsvc.domain.standing import Rules
 from creditsvc.errors import EventConflict, Refusal
 from creditsvc.ledger.accounts import SQL, columns, load_records, lock, store_profiles, store_records
 from creditsvc.ledger.entries import Session
+from creditsvc.ledger.failures import IdentityRace
 from creditsvc.ledger.receipts import Outcome, Receipt
 
 TICK = timedelta(microseconds=1)
 SALT_BYTES = 16
-
-
-class IdentityRace(Exception):  # noqa: N818  what happened, not an error of anybody's
-    """Another transaction claimed an identity for another subject meanwhile: roll back and run again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,4 +12,5 @@ APPEND_GROUP_EVENTS = Histogram(
     "Events that shared one transaction",
     buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500),
 )
+REFOLDED = Counter("creditsvc_profiles_refolded", "Profiles that time had outrun, folded again")
 EVENTS = Counter("creditsvc_events", "Events received, by outcome", ["outcome"])

@@ -5,20 +5,20 @@ from creditsvc.domain.standing import Rules
 from creditsvc.ledger.lookups import Lookups
 from creditsvc.ledger.moments import SQL, Moments
 from creditsvc.ledger.pages import Pages
+from creditsvc.ledger.refolder import Refolder
 from creditsvc.ledger.search import Search
-from creditsvc.ledger.writer import Writer
 from creditsvc.store.database import Pool
 
 
 class Reader:
-    """Answers look-ups, lists and searches; has stale profiles folded again by the writer."""
+    """Answers look-ups, lists and searches; has stale profiles folded again by the refolder."""
 
-    def __init__(self, pool: Pool, writer: Writer, rules: Rules) -> None:
+    def __init__(self, pool: Pool, refolder: Refolder, rules: Rules) -> None:
         share = max(1, pool.get_max_size() // 2)  # look-ups leave connections to the other reads
         lookups: dict[View, Lookups] = {
             "public": Lookups(pool, SQL.public_profiles, connections=share),
             "shared": Lookups(pool, SQL.shared_profiles, connections=share),
         }
-        self.moments = Moments(pool, lookups, writer.refold, rules)
+        self.moments = Moments(pool, lookups, refolder.refold, rules)
         self.pages = Pages(pool, rules)
         self.search = Search(pool, self.moments)

@@ -7,6 +7,7 @@ from aiohttp import web
 from creditsvc.domain import catalogue
 from creditsvc.domain.standing import Rules
 from creditsvc.ledger.reader import Reader
+from creditsvc.ledger.refolder import Refolder
 from creditsvc.ledger.writer import Writer
 from creditsvc.settings import Settings
 from creditsvc.store import clients
@@ -117,6 +118,8 @@ async def _ledger(app: web.Application) -> AsyncIterator[None]:
         most_waiting=settings.queue_max_events,
     )
     app[APPEND] = writer
-    app[READER] = Reader(app[LOOKUP_POOL], writer, rules)
+    refolder = Refolder(app[APPEND_POOL], rules)
+    app[READER] = Reader(app[LOOKUP_POOL], refolder, rules)
     yield
+    await refolder.close()
     await writer.close()

@@ -116,6 +116,7 @@ create table entity (
     public_until timestamptz,
     public_profile bytea
 );
+create index entity_due on entity (shared_until) where shared_until is not null;
 comment on table entity is 'One organisation: its last sequence, and its profile as bytes for the public and for those it is shared with';
 comment on column entity.name_rank is 'Orders what named it, whatever the order of arrival: the greatest wins';
 comment on column entity.public_profile is 'Null while nothing on record is public';

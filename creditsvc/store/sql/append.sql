@@ -155,3 +155,12 @@ where n.entity_id = k.entity_id and n.until is null;
 insert into entity_name (entity_id, since, name, grams)
 select k.entity_id, k.since, k.name, string_to_array(k.grams, ' ')
 from unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[]) as k (entity_id, since, name, grams);
+
+-- name: due_entities
+-- Profiles that time has outrun; those that somebody is at work on are passed over.
+select entity_id
+from entity
+where shared_until <= clock_timestamp()
+order by shared_until
+limit $1
+for update skip locked;

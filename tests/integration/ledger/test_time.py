@@ -1,0 +1,92 @@
+"""What time alone changes: nobody ever reads what time has outrun, and the past stays as it was."""
+
+import asyncio
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import asyncpg
+import orjson
+import pytest
+
+from creditsvc.ledger.accounts import SQL
+from creditsvc.ledger.fsck import check
+from scoring.periods import after_months
+from tests.making import ENTITY, event, ledger
+
+DAYS = 400
+
+
+@pytest.fixture
+async def long_ago(database, monkeypatch):
+    """A penalty that was recorded 400 days ago, when its public term had ten days to go."""
+    today = datetime.now(ZoneInfo("Asia/Shanghai")).date()
+    decided = today - timedelta(days=DAYS + 355)
+    with monkeypatch.context() as patched:
+        patched.setitem(SQL._texts, "now", f"select clock_timestamp() - interval '{DAYS} days'")
+        async with ledger(database) as (writer, _):
+            time = f"{decided.isoformat()}T00:00:00+08:00"
+            one = event(
+                "penalty.imposed", "P1", severity="general", decided_on=decided.isoformat(), time=time
+            )
+            await writer.submit([one])
+    return database, decided
+
+
+async def stored(dsn):
+    connection = await asyncpg.connect(dsn, server_settings={"search_path": "creditsvc"})
+    row = await connection.fetchrow(
+        """select shared_from, shared_until, public_profile, shared_until <= clock_timestamp() as outrun
+           from entity"""
+    )
+    await connection.close()
+    return row
+
+
+def midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo("Asia/Shanghai")).astimezone(UTC)
+
+
+async def test_a_stale_profile_is_never_read_and_its_past_stays(long_ago):
+    dsn, decided = long_ago
+    row = await stored(dsn)
+    terms = [midnight(after_months(decided, months)) for months in (12, 24, 36)]
+    # By the rule set in force until the end of May 2025 it is public for three years, since then for one.
+    public_until = terms[2] if decided < date(2025, 6, 1) else terms[0]
+    async with ledger(dsn) as (_, reader):
+        seen = await reader.moments.at(ENTITY, "shared", None)
+        now = datetime.now(UTC)
+        crossed = [term for term in terms if term <= now]
+        assert seen.moment.valid_from == crossed[-1]
+        assert seen.moment.valid_until > now
+        assert orjson.loads(seen.profile)["score"]["value"] == 600 - 40 / 2 ** len(crossed)
+        public = await reader.moments.find(ENTITY, "public", None)
+        assert (public.profile is None) == (public_until <= now)
+        before = await reader.moments.at(ENTITY, "public", row["shared_from"])
+        assert before.profile == row["public_profile"]
+        at_boundary = await reader.moments.at(ENTITY, "shared", crossed[-1])
+        assert at_boundary.profile == seen.profile
+        just_before = await reader.moments.at(ENTITY, "shared", crossed[0] - timedelta(microseconds=1))
+        assert orjson.loads(just_before.profile)["score"]["value"] == 560
+    assert await check(dsn, progress=lambda *_: None) == []
+
+
+async def test_the_sweep_brings_up_to_date_what_nobody_asks_for(long_ago):
+    dsn, _ = long_ago
+    assert (await stored(dsn))["outrun"]
+    async with ledger(dsn):
+        for _ in range(100):
+            if not (await stored(dsn))["outrun"]:
+                break
+            await asyncio.sleep(0.05)
+        assert not (await stored(dsn))["outrun"]
+    assert await check(dsn, progress=lambda *_: None) == []
+
+
+async def test_an_event_that_comes_after_a_boundary_finds_the_account_as_of_then(long_ago):
+    dsn, _ = long_ago
+    async with ledger(dsn) as (writer, reader):
+        await writer.submit([event("honour.granted", "H1")])
+        profile = orjson.loads((await reader.moments.at(ENTITY, "shared", None)).profile)
+        assert profile["score"]["value"] == 600 - 10 + 20  # the second boundary was crossed 24 days ago
+        assert profile["version"] == 2
+    assert await check(dsn, progress=lambda *_: None) == []
