@@ -1,0 +1,144 @@
+"""Commands as scripts rely on them: what is on standard output, and the exit status."""
+
+import re
+
+import pytest
+
+from tests.acceptance.commands import ROOT, Installation
+
+SOURCE = "urn:agency:cn-tj-samr"
+LEAVES = [
+    ("serve",),
+    ("migrate",),
+    ("agencies", "add"),
+    ("agencies", "list"),
+    ("keys", "create"),
+    ("keys", "list"),
+    ("keys", "revoke"),
+    ("load",),
+    ("show",),
+    ("fsck",),
+]
+
+
+@pytest.fixture
+def installed(database: str, tmp_path) -> Installation:
+    return Installation({"DATABASE_URL": database, "DATA_DIR": str(tmp_path / "var")})
+
+
+@pytest.fixture(scope="module")
+def nothing(tmp_path_factory) -> Installation:
+    """No database there, and none that could be started."""
+    data_dir = tmp_path_factory.mktemp("nothing") / "var"
+    return Installation({"DATABASE_URL": "postgresql://x@127.0.0.1:9/x", "DATA_DIR": str(data_dir)})
+
+
+@pytest.mark.parametrize("command", LEAVES, ids=" ".join)
+def test_every_command_explains_itself(nothing, command):
+    done = nothing.run(*command, "--help")
+    assert done.returncode == 0
+    assert f"Usage: creditsvc {' '.join(command)}" in done.stdout.replace("\n", " ")
+    assert re.search(r"Examples?:|The id is|Tab-separated", done.stdout)
+
+
+def test_wrong_calls_end_with_status_2_and_nothing_on_standard_output(nothing):
+    calls = [
+        ("frobnicate",),
+        ("keys", "create"),
+        ("keys", "create", "--role", "king"),
+        ("keys", "create", "--role", "partner", "--expires", "0"),
+        ("load", "absent.csv", "--mapping", "absent.toml"),
+        ("load", __file__, "--mapping", __file__),
+        ("load", __file__, "--mapping", __file__, "--key", "k", "--url", "localhost"),
+        ("load", __file__, "--mapping", __file__, "--key", "k", "--rejected", __file__),
+        ("migrate", "--phase", "pre", "--rollback-to", "0"),
+        ("show", "siren:552081317", "--url", "localhost"),
+    ]
+    for call in calls:
+        done = nothing.run(*call)
+        assert (done.returncode, done.stdout) == (2, ""), call
+        assert "Error: " in done.stderr
+    assert nothing.run("keys", "list", CREDITSVC_PORT="eighty").returncode == 2
+
+
+def test_failures_end_with_status_1_and_say_so(nothing):
+    for call in [("keys", "list"), ("agencies", "list"), ("migrate",), ("fsck",)]:
+        done = nothing.run(*call)
+        assert (done.returncode, done.stdout) == (1, ""), call
+        assert done.stderr.strip()
+    done = nothing.run("show", "siren:552081317", "--url", "http://127.0.0.1:9")
+    assert done.returncode == 1
+    assert "is it running" in done.stderr
+
+
+def test_life_of_a_key(installed):
+    created = installed.run("keys", "create", "--role", "agency", "--source", SOURCE, "--expires", "30")
+    assert created.returncode == 0
+    assert re.fullmatch(r"[0-9a-f]{16}\.[A-Za-z0-9_-]{32}\n", created.stdout), "the key alone"
+    key_id, secret = created.stdout.strip().split(".")
+    assert installed.run("keys", "create", "--role", "agency", "--source", SOURCE).returncode == 0
+    third = installed.run("keys", "create", "--role", "agency", "--source", SOURCE)
+    assert (third.returncode, third.stdout) == (1, "")
+    assert "revoke one" in third.stderr
+    listed = installed.run("keys", "list").stdout
+    assert len(listed.splitlines()) == 2
+    assert f"{key_id}\tagency:{SOURCE}\tagency\t{SOURCE}\tlive\t" in listed
+    assert secret not in listed
+    assert installed.run("keys", "revoke", key_id).returncode == 0
+    assert f"{key_id}\tagency:{SOURCE}\tagency\t{SOURCE}\trevoked\t" in installed.run("keys", "list").stdout
+    assert installed.run("keys", "revoke", "0000").returncode == 1
+
+
+def test_agencies_are_named_and_listed(installed):
+    added = installed.run("agencies", "add", "--source", SOURCE, "--name", "天津市市场监督管理委员会")
+    assert added.returncode == 0
+    assert "keys create" in added.stdout
+    assert installed.run("agencies", "list").stdout == f"{SOURCE}\t天津市市场监督管理委员会\t0\n"
+    assert installed.run("agencies", "add", "--source", "nonsense", "--name", "x").returncode == 1
+
+
+def test_person_is_no_entity_and_is_not_repeated(installed):
+    for given in ("uscc:92350100MA2XXXXX1R", "uscc:11010519491231002X"):
+        done = installed.run("keys", "create", "--role", "entity", "--entity", given)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert given.partition(":")[2] not in done.stderr
+
+
+def test_schema_goes_down_and_up_and_its_absence_is_said(installed):
+    assert "up to date" in installed.run("migrate").stdout
+    assert "undone" in installed.run("migrate", "--rollback-to", "0").stdout
+    missing = installed.run("keys", "list")
+    assert missing.returncode == 1
+    assert "creditsvc migrate" in missing.stderr
+    assert "migrating" in installed.run("migrate").stdout
+    assert installed.run("keys", "list").returncode == 0
+
+
+def test_fsck_of_an_empty_ledger_is_clean(installed):
+    done = installed.run("fsck", "--progress")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "clean" in done.stderr
+
+
+def test_rehearsal_sends_nothing_and_needs_no_key(nothing, tmp_path):
+    sheet = ROOT / "examples" / "sheets" / "penalties"
+    report = tmp_path / "rejected.csv"
+    done = nothing.run(
+        *("load", f"{sheet}.csv", "--mapping", f"{sheet}.toml", "--dry-run", "--rejected", report)
+    )
+    assert done.returncode == 1
+    assert "4 would be sent" in done.stderr
+    assert "榕示市监罚〔2026〕1号" in done.stdout
+    assert {line.split(",")[0] for line in report.read_text("utf-8").splitlines()} == {"row", "5"}
+    assert "440100" not in report.read_text("utf-8")
+
+
+def test_mistake_in_the_mapping_points_into_it(nothing, tmp_path):
+    (tmp_path / "m.toml").write_text(
+        '[event]\nid = "{x}"\nsource = "s"\ntype = "t"\nsubject = "u"\n'
+        'time = "v"\ndata = { record = "{x}" }\n'
+    )
+    (tmp_path / "f.csv").write_text("a,b\n1,2\n")
+    done = nothing.run("load", tmp_path / "f.csv", "--mapping", tmp_path / "m.toml", "--key", "k")
+    assert done.returncode == 1
+    assert "[event.id] column 'x' is not in the file; it has a, b" in done.stderr

@@ -1,0 +1,257 @@
+"""Whole files through a whole service: real inspections, twice; a penalty sheet; cut off on the way."""
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import asyncpg
+import psutil
+import pytest
+
+from creditsvc.store import embedded
+from tests.acceptance.commands import PATIENCE_S, ROOT, Installation
+
+INSPECTIONS = ROOT / "examples" / "alimconfiance" / "inspections_2017.csv"
+MAPPING = ROOT / "examples" / "alimconfiance" / "mapping.toml"
+SOURCE = "urn:agency:fr-dgal"
+CORRECTED = "siren:351680558"
+
+DIGEST = """
+select count(*) as events,
+       count(*) filter (where type = 'credit.record.corrected') as corrections,
+       count(distinct (entity_id, record, source)) as records,
+       count(distinct entity_id) as entities,
+       (select count(*) from record) as record_rows,
+       (select count(*) from entity) as entity_rows,
+       md5(string_agg(encode(leaf_hash, 'hex'), '' order by entity_id, sequence)) as digest
+from event
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def at(place: Path) -> Installation:
+    settings = {"DATA_DIR": str(place / "var"), "PORT": str(free_port()), "WORKERS": "2"}
+    return Installation(settings | {"LOG_LEVEL": "WARNING"})
+
+
+def key_of(installed: Installation, source: str = SOURCE) -> str:
+    return installed.run("keys", "create", "--role", "agency", "--source", source).stdout.strip()
+
+
+def load_command(place: Path, url: str, *more: object) -> tuple[object, ...]:
+    files = ("--state", place / "state", "--rejected", place / "rejected.csv")
+    return ("load", INSPECTIONS, "--mapping", MAPPING, "--url", url, *files, *more)
+
+
+async def digest(installed: Installation) -> asyncpg.Record:
+    dsn = await embedded.attach(Path(installed.settings["DATA_DIR"]))
+    assert dsn is not None
+    connection = await asyncpg.connect(dsn, server_settings={"search_path": "creditsvc"})
+    try:
+        row = await connection.fetchrow(DIGEST)
+        assert row is not None
+        return row
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory) -> Iterator[tuple[Installation, str]]:
+    installed = at(tmp_path_factory.mktemp("served"))
+    with installed.serving() as (url, _):
+        yield installed, url
+
+
+async def test_real_inspections_come_out_as_records_and_corrections_and_twice_as_duplicates(served, tmp_path):
+    installed, url = served
+    key = key_of(installed)
+    first = installed.run(*load_command(tmp_path, url), CREDITSVC_KEY=key)
+    assert first.stdout.startswith("4,982 rows: 4,982 accepted, 0 duplicates, 0 rejected;"), first.stderr
+    assert first.returncode == 0
+    once = await digest(installed)
+    assert dict(once) | {"digest": ""} == {
+        "events": 4982,
+        "corrections": 14,
+        "records": 4968,
+        "entities": 3841,
+        "record_rows": 4968,
+        "entity_rows": 3841,
+        "digest": "",
+    }
+    second = installed.run(*load_command(tmp_path, url), CREDITSVC_KEY=key)
+    assert second.stdout.startswith("4,982 rows: 0 accepted, 4,982 duplicates, 0 rejected;")
+    assert await digest(installed) == once
+    assert list(tmp_path.iterdir()) == [], "no state is left, and no report without rejected rows"
+    shown = installed.run("show", CORRECTED, "--url", url)
+    assert "SARL LES VIVIERS DU PRADIC" in shown.stdout
+    assert "record.corrected: outcome = satisfactory" in shown.stdout
+    before = installed.run("show", CORRECTED, "--url", url, "--as-of", "2020-01-01T00:00:00Z")
+    assert before.returncode == 1
+    assert installed.run("fsck").returncode == 0
+
+
+def test_penalty_sheet_is_loaded_and_its_bad_row_reported_without_its_values(served, tmp_path):
+    installed, url = served
+    sheet = ROOT / "examples" / "sheets" / "penalties"
+    report = tmp_path / "rejected.csv"
+    command = ("load", f"{sheet}.csv", "--mapping", f"{sheet}.toml", "--url", url, "--state", tmp_path / "s")
+    key = key_of(installed, "urn:agency:example-credit-office")
+    done = installed.run(*command, "--rejected", report, "--key", key)
+    assert done.stdout.startswith("5 rows: 4 accepted, 0 duplicates, 1 rejected;"), done.stderr
+    assert done.returncode == 1
+    assert str(report) in done.stderr
+    assert "5,/time,not-a-date" in report.read_text("utf-8")
+    assert "440100" not in report.read_text("utf-8")
+    with urllib.request.urlopen(f"{url}/v1/entities/uscc:91350100M00010217R/records") as answer:  # noqa: S310
+        assert '"amount":{"currency":"CNY","value":"123400.00"}' in answer.read().decode()
+    with urllib.request.urlopen(f"{url}/v1/entities?name={quote('示例餐饮')}") as answer:  # noqa: S310
+        assert "uscc:91350100M00010217R" in answer.read().decode()
+    assert "示例餐饮管理有限公司" in installed.run("show", "uscc:91350100M00010217R", "--url", url).stdout
+
+
+def test_rows_the_service_refuses_are_reported_by_its_own_reasons(served, tmp_path):
+    installed, url = served
+    (tmp_path / "m.toml").write_text(
+        f'[event]\nid = "{{id}}"\nsource = "{SOURCE}"\ntype = "credit.inspection.completed"\n'
+        'subject = "{who}"\ntime = "2026-03-05T00:00:00Z"\n'
+        'data = { record = "{id}", outcome = "satisfactory", note = "{note?}" }\n'
+    )
+    person = "11010519491231002X"
+    rows = [
+        "id,who,note",
+        "fresh-1,siren:552081317,",
+        f"fresh-2,uscc:{person},",
+        f"fresh-3,siren:552081317,seen by {person}",
+    ]
+    (tmp_path / "f.csv").write_text("\n".join(rows))
+    command = ("load", tmp_path / "f.csv", "--mapping", tmp_path / "m.toml", "--url", url)
+    done = installed.run(*command, CREDITSVC_KEY=key_of(installed))
+    assert "1 accepted" in done.stdout
+    assert "2 rejected" in done.stdout
+    report = (tmp_path / "f.csv.rejected.csv").read_text("utf-8")
+    assert re.search(r"^2,/subject,", report, re.MULTILINE)
+    assert re.search(r"^3,/data/note,", report, re.MULTILINE)
+    assert person not in report + done.stdout + done.stderr
+
+
+def test_key_that_opens_nothing_stops_the_load_and_says_what_to_do(served, tmp_path):
+    installed, url = served
+    done = installed.run(*load_command(tmp_path, url), CREDITSVC_KEY="0000.nobody")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "creditsvc keys create" in done.stderr
+
+
+async def test_load_cut_off_by_ctrl_c_goes_on_where_it_was(tmp_path):
+    installed = at(tmp_path)
+    with installed.serving() as (url, _):
+        key = key_of(installed)
+        command = load_command(tmp_path, url, "--batch", 20, "--concurrency", 2)
+        loading = installed.start(*command, CREDITSVC_KEY=key)
+        wait_for(tmp_path / "state", loading)
+        loading.send_signal(signal.SIGINT)
+        _, said = loading.communicate(timeout=PATIENCE_S)
+        assert loading.returncode == 128 + signal.SIGINT
+        assert "give the same command again" in said
+        done = installed.run(*command, CREDITSVC_KEY=key)
+        assert "going on behind row" in done.stderr
+        assert done.stdout.startswith("4,982 rows: ")
+        assert done.returncode == 0
+        assert (await digest(installed))["events"] == 4982
+
+
+async def test_service_killed_under_a_load_loses_nothing_acknowledged(tmp_path):
+    installed = at(tmp_path)
+    with installed.serving() as (url, process):
+        key = key_of(installed)
+        command = load_command(tmp_path, url, "--batch", 20, "--concurrency", 2)
+        loading = installed.start(*command, CREDITSVC_KEY=key)
+        wait_for(tmp_path / "state", loading)
+        process.kill()
+        process.wait()
+        assert loading.poll() is None, "killed in the middle"
+    with installed.serving():
+        said, notices = loading.communicate(timeout=PATIENCE_S)
+        assert said.startswith("4,982 rows: "), notices
+        assert (await digest(installed))["events"] == 4982
+        assert installed.run("fsck").returncode == 0
+
+
+async def test_postgresql_killed_under_a_load_loses_nothing_acknowledged(tmp_path):
+    installed = at(tmp_path)
+    with installed.serving() as (url, process):
+        key = key_of(installed)
+        command = load_command(tmp_path, url, "--batch", 20, "--concurrency", 2)
+        loading = installed.start(*command, CREDITSVC_KEY=key)
+        wait_for(tmp_path / "state", loading)
+        children = psutil.Process(process.pid).children()
+        (postmaster,) = (child for child in children if child.name().startswith("postgres"))
+        postmaster.kill()
+        assert loading.poll() is None, "killed in the middle"
+        said, notices = loading.communicate(timeout=PATIENCE_S)
+        assert said.startswith("4,982 rows: "), notices
+        assert (await digest(installed))["events"] == 4982
+        assert installed.run("fsck").returncode == 0
+
+
+async def test_state_of_a_ledger_that_is_gone_does_not_leave_a_hole(tmp_path):
+    installed = at(tmp_path)
+    with installed.serving() as (url, _):
+        command = load_command(tmp_path, url, "--batch", 20, "--concurrency", 2)
+        loading = installed.start(*command, CREDITSVC_KEY=key_of(installed))
+        wait_for(tmp_path / "state", loading)
+        loading.terminate()
+        loading.communicate(timeout=PATIENCE_S)
+    anew = Installation(installed.settings | {"DATA_DIR": str(tmp_path / "anew")})
+    with anew.serving():
+        done = anew.run(*command, CREDITSVC_KEY=key_of(anew))
+        assert "starting anew" in done.stderr
+        assert (await digest(anew))["events"] == 4982
+
+
+def test_example_runs_and_the_printed_requests_work_as_printed(tmp_path):
+    environment = at(tmp_path).environment
+    with (tmp_path / "said").open("w+", encoding="utf-8") as said:
+        running = subprocess.Popen(
+            [sys.executable, ROOT / "examples" / "run.py"], cwd=tmp_path, env=environment, stdout=said
+        )
+        try:
+            wait_for_text(tmp_path / "said", "Ctrl-C", running)
+            requests = re.findall(r"^  (curl .+)$", (tmp_path / "said").read_text("utf-8"), re.MULTILINE)
+            assert len(requests) == 3
+            for request in requests:
+                url = re.search(r"http://[^' ]+", request)
+                assert url is not None
+                with urllib.request.urlopen(url[0]) as answer:  # noqa: S310  printed by our own command
+                    assert b"siren:" in answer.read()
+        finally:
+            running.terminate()
+            assert running.wait(PATIENCE_S) == 0
+
+
+def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not path.exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def wait_for_text(path: Path, text: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while text not in path.read_text("utf-8"):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
