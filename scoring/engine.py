@@ -1,186 +1,122 @@
-"""The additive family of scoring models: points per record, weighted by age, summed within groups, graded.
+"""Scoring models as data: read, checked, and found by name, version or date.
 
-Pure: no clock, no I/O beyond reading a model's file, exact decimals. Days are the calendar days of the
+Pure: no clock, no I/O beyond reading models' files, exact decimals. Days are the calendar days of the
 authority's place; the caller turns them into instants.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
-from decimal import Decimal
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+import pydantic
+from pydantic import TypeAdapter
 
-from scoring.periods import after_months
+from scoring.checks import problems
+from scoring.exact import ZERO
+from scoring.families import AnyModel, Model, Score, Tally
+from scoring.rules import Contribution
+
+__all__ = [
+    "MODELS",
+    "ZERO",
+    "Contribution",
+    "Model",
+    "ModelInvalid",
+    "Score",
+    "Tally",
+    "in_force",
+    "load",
+    "method",
+    "newest",
+    "read",
+    "released",
+]
 
 MODELS = Path(__file__).parent / "models"
-ZERO = Decimal(0)
+_ADAPTER: TypeAdapter[Model] = TypeAdapter(AnyModel)
 
 
-class _Data(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class ModelInvalid(ValueError):  # noqa: N818  it says what the file is
+    """A model's file is wrong; ``problems`` are (JSON pointer into the file, what is wrong there)."""
+
+    def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{place or '/'}: {what}" for place, what in problems))
+        self.problems = tuple(problems)
 
 
-class Step(_Data):
-    """The weight that points carry until ``months`` after the record's day; null: from then on for good."""
+def read(content: bytes, fields: Collection[str] | None = None) -> Model:
+    """Read and check a model's file; ``ModelInvalid`` names everything that is wrong with it.
 
-    months: Annotated[int, Field(gt=0, le=1200)] | None
-    weight: Decimal
-
-
-class Rule(_Data):
-    """Which records contribute, under which reason code, how much, and how that fades."""
-
-    code: str
-    group: str
-    when: Mapping[str, tuple[str, ...]]
-    points: Decimal
-    steps: tuple[Step, ...]
-
-    def weight(self, dated: date, on: date) -> Decimal:
-        for step in self.steps:
-            if step.months is None or on < after_months(dated, step.months):
-                return step.weight
-        return ZERO
-
-    def matches(self, facts: Mapping[str, str]) -> bool:
-        return all(facts.get(name) in allowed for name, allowed in self.when.items())
+    ``fields`` are the names that a model may use of a record, as the catalogue has them (of a list's items
+    ``violations.severity``); null leaves that unchecked.
+    """
+    try:
+        written = pydantic.TypeAdapter(dict[str, Any]).validate_json(content)
+    except pydantic.ValidationError as error:
+        raise ModelInvalid([("", one["msg"]) for one in error.errors()]) from error
+    try:
+        model = _ADAPTER.validate_python(written)
+    except pydantic.ValidationError as error:
+        found = error.errors(include_url=False, include_input=False)
+        raise ModelInvalid([(_pointer(one["loc"], written), one["msg"]) for one in found]) from error
+    if wrong := list(problems(model, fields)):
+        raise ModelInvalid([(_pointer(place, written), what) for place, what in wrong])
+    return model
 
 
-class Group(_Data):
-    """Contributions that are capped together."""
-
-    minimum: Decimal | None = None
-    maximum: Decimal | None = None
-
-    def excess(self, total: Decimal) -> Decimal:
-        """Give what has to be added to ``total`` so that it lies within the group's bounds."""
-        if self.maximum is not None and total > self.maximum:
-            return self.maximum - total
-        if self.minimum is not None and total < self.minimum:
-            return self.minimum - total
-        return ZERO
-
-
-class Grade(_Data):
-    grade: str
-    at_least: Decimal
-
-
-class Override(_Data):
-    """A reason code that sets the grade whatever the points."""
-
-    code: str
-    grade: str
-
-
-@dataclass(frozen=True, slots=True)
-class Contribution:
-    """What one record adds to the score on a day, and the first day on which time alone changes that."""
-
-    code: str
-    group: str
-    points: Decimal
-    until: date | None
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """``value`` is null and the grade ``unrated`` where nothing on record contributes."""
-
-    value: Decimal | None
-    grade: str
-    adjustments: Mapping[str, Decimal]
-
-
-class Model(_Data):
-    """One released version of an additive model. It never changes once released."""
-
-    name: str
-    version: str
-    family: Literal["additive"]
-    title: Mapping[str, str]
-    start: Decimal
-    minimum: Decimal
-    maximum: Decimal
-    groups: Mapping[str, Group]
-    rules: tuple[Rule, ...]
-    grades: tuple[Grade, ...]
-    overrides: tuple[Override, ...] = ()
-
-    @model_validator(mode="after")
-    def _whole(self) -> "Model":
-        codes = [rule.code for rule in self.rules]
-        if len(set(codes)) != len(codes):
-            raise ValueError("two rules have the same code")
-        if unknown := {rule.group for rule in self.rules} - set(self.groups):
-            raise ValueError(f"rules name unknown groups: {sorted(unknown)}")
-        if unknown := {override.code for override in self.overrides} - set(codes):
-            raise ValueError(f"overrides name unknown codes: {sorted(unknown)}")
-        bounds = [grade.at_least for grade in self.grades]
-        if bounds != sorted(bounds, reverse=True) or not bounds or bounds[-1] > self.minimum:
-            raise ValueError("grades must fall from the highest and reach the minimum")
-        return self
-
-    def rule(self, facts: Mapping[str, str]) -> Rule | None:
-        """Find the first rule that the facts match."""
-        return next((rule for rule in self.rules if rule.matches(facts)), None)
-
-    def contribution(self, facts: Mapping[str, str], dated: date, on: date) -> Contribution | None:
-        """Tell what a record with these facts, dated so, contributes on a day; null where nothing."""
-        rule = self.rule(facts)
-        if rule is None:
-            return None
-        points = rule.points * rule.weight(dated, on)
-        if points == ZERO:
-            return None
-        until = next((day for day in self.changes(facts, dated) if day > on), None)
-        return Contribution(rule.code, rule.group, points, until)
-
-    def changes(self, facts: Mapping[str, str], dated: date) -> tuple[date, ...]:
-        """List the days on which the contribution changes by time alone, in order."""
-        rule = self.rule(facts)
-        if rule is None:
-            return ()
-        return tuple(after_months(dated, step.months) for step in rule.steps if step.months is not None)
-
-    @cached_property
-    def group_of(self) -> Mapping[str, str]:
-        return {rule.code: rule.group for rule in self.rules}
-
-    def total(self, sums: Mapping[str, Decimal], codes: Mapping[str, int]) -> Score:
-        """Add up contributions given as sums by group and counts by reason code.
-
-        ``adjustments`` holds what caps and the scale's ends add, so that the start, all contributions and
-        all adjustments always add up to the value.
-        """
-        if not codes:
-            return Score(None, "unrated", {})
-        adjustments: dict[str, Decimal] = {}
-        value = self.start
-        for name, group in self.groups.items():
-            total = sums.get(name, ZERO)
-            if excess := group.excess(total):
-                adjustments[f"cap-{name}"] = excess
-            value += total + excess
-        scale = Group(minimum=self.minimum, maximum=self.maximum)
-        if excess := scale.excess(value):
-            adjustments["scale"] = excess
-            value += excess
-        return Score(value, self._grade(value, codes), adjustments)
-
-    def _grade(self, value: Decimal, codes: Mapping[str, int]) -> str:
-        for override in self.overrides:
-            if override.code in codes:
-                return override.grade
-        return next(grade.grade for grade in self.grades if value >= grade.at_least)
+def _pointer(place: Sequence[str | int], written: Any) -> str:
+    """Write a place as a JSON pointer (RFC 6901), without the names that pydantic gives to alternatives."""
+    parts: list[str] = []
+    node = written
+    for index, part in enumerate(place):
+        held = node if isinstance(node, dict) else dict(enumerate(node)) if isinstance(node, list) else {}
+        if part not in held and index != len(place) - 1:
+            continue
+        node = held.get(part)
+        parts.append(str(part).replace("~", "~0").replace("/", "~1"))
+    return "".join("/" + part for part in parts)
 
 
 @cache
-def load(name: str, version: str) -> Model:
-    """Read a released model; ``FileNotFoundError`` where there is none, pydantic's error if unsound."""
-    path = MODELS / name / version / "model.json"
-    return Model.model_validate_json(path.read_bytes())
+def load(name: str, version: str, directory: Path = MODELS) -> Model:
+    """Read a released model; ``FileNotFoundError`` where there is none, ``ModelInvalid`` if unsound."""
+    model = read((directory / name / version / "model.json").read_bytes())
+    if (model.name, model.version) != (name, version):
+        raise ModelInvalid([("/name", f"the file lies where {name} {version} belongs")])
+    return model
+
+
+def method(name: str, version: str, directory: Path = MODELS) -> str:
+    """Give the method of a released model in words (Markdown)."""
+    return (directory / name / version / "METHOD.md").read_text(encoding="utf-8")
+
+
+@cache
+def released(directory: Path = MODELS) -> Mapping[str, tuple[str, ...]]:
+    """List the released models, each with its versions, oldest first."""
+    found: dict[str, list[int]] = {}
+    for file in directory.glob("*/*/model.json"):
+        found.setdefault(file.parts[-3], []).append(int(file.parts[-2]))
+    return {name: tuple(map(str, sorted(found[name]))) for name in sorted(found)}
+
+
+def newest(name: str, directory: Path = MODELS) -> Model:
+    """Load the newest version of a model; ``LookupError`` where there is none."""
+    versions = released(directory).get(name)
+    if versions is None:
+        raise LookupError(f"there is no model {name}")
+    return load(name, versions[-1], directory)
+
+
+@cache
+def in_force(name: str, on: date, directory: Path = MODELS) -> Model | None:
+    """Find the version of a model in force on a day, null where none was yet.
+
+    Of several the one that came into force last, and of those of one day the newest. A version without a day
+    holds until one with a day does.
+    """
+    versions = (load(name, version, directory) for version in released(directory).get(name, ()))
+    holding = [one for one in versions if one.in_force_from is None or one.in_force_from <= on]
+    return max(holding, key=lambda one: (one.in_force_from or date.min, int(one.version)), default=None)

@@ -7,8 +7,10 @@ Regulation (EEC, Euratom) No 1182/71 art. 3 counts the same way).
 
 import calendar
 from datetime import date, timedelta
+from functools import lru_cache
 
 
+@lru_cache(maxsize=65_536)
 def after_months(day: date, months: int) -> date:
     """Give the first day that no longer belongs to the period of ``months`` months counted from ``day``."""
     month = day.month - 1 + months
@@ -16,3 +18,8 @@ def after_months(day: date, months: int) -> date:
     month = month % 12 + 1
     last = calendar.monthrange(year, month)[1]
     return date(year, month, min(day.day, last)) + timedelta(days=1)
+
+
+def after_years(day: date, years: int) -> date:
+    """Give the first day after ``years`` calendar years, of which the first is the year of ``day``."""
+    return date(day.year + years, 1, 1)
