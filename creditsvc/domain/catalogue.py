@@ -33,7 +33,7 @@ from creditsvc.domain.catalogue_file import (
     Title,
     TypeEntry,
 )
-from creditsvc.domain.kinds import OPTIONAL, STRICT, require_any, value_type
+from creditsvc.domain.kinds import OPTIONAL, SCORED, STRICT, require_any, value_type
 from creditsvc.domain.violations import pointer
 
 __all__ = [
@@ -77,7 +77,7 @@ class EventType:
         return str(data.get("record") or self.defaults["record"])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)  # without slots, for what is worked out once
 class Catalogue:
     """A version of the catalogue, checked."""
 
@@ -90,6 +90,17 @@ class Catalogue:
     types: Mapping[str, EventType]
     publicity: Mapping[str, Publicity]
     file: Mapping[str, Any]
+
+    @functools.cached_property
+    def scoring(self) -> frozenset[str]:
+        """The fields that scoring models are told."""
+        return frozenset(name for name, known in self.fields.items() if known.scoring)
+
+    @functools.cached_property
+    def scoring_names(self) -> frozenset[str]:
+        """The names that scoring models may use: those fields, and parts of lists (``violations.code``)."""
+        items = (f"{name}.{part}" for name in self.scoring for part in SCORED.get(self.fields[name].kind, ()))
+        return self.scoring | frozenset(items)
 
     def term(self, record_class: str, severity: str, day: date) -> Term | None:
         """Give the term for a record decided on a day; None where its class has no terms."""

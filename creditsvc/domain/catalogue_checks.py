@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from creditsvc.domain.catalogue_file import CatalogueInvalid, Field, File, Publicity, TypeEntry
-from creditsvc.domain.kinds import LIMITS
+from creditsvc.domain.kinds import LIMITS, SCORED
 from creditsvc.domain.violations import pointer
 
 Problem = tuple[str, str]
@@ -32,6 +32,8 @@ def _fields(file: File) -> Iterator[Problem]:
             yield f"{at}/limits", f"kind {known.kind} takes {limit or 'no limit'}"
         if bool(known.values) != (known.kind == "code"):
             yield f"{at}/values", "codes are listed for kind code, and for no other"
+        if known.scoring and known.kind not in SCORED:
+            yield f"{at}/scoring", f"kind {known.kind} may hold what names somebody"
 
 
 def _classes(file: File) -> Iterator[Problem]:

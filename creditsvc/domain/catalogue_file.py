@@ -35,7 +35,10 @@ class Title:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field of event data. ``values`` are the codes of kind ``code``; ``limits`` is what its kind takes."""
+    """A field of event data. ``values`` are the codes of kind ``code``; ``limits`` is what its kind takes.
+
+    ``scoring``: scoring models are told it. Only codes, counts and findings are; never a free text.
+    """
 
     __pydantic_config__ = _SHAPE
     name: str
@@ -43,6 +46,7 @@ class Field:
     title: Title
     limits: Mapping[str, int] = field(default_factory=dict)
     values: Mapping[str, Title] = field(default_factory=dict)
+    scoring: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +94,12 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Publicity:
-    """How long records are public: always, while they stand, or for a term by severity and day."""
+    """How long records are public: always, never, while they stand, or for a term by severity and day."""
 
     __pydantic_config__ = _SHAPE
     name: str
     title: Title
-    kind: Literal["always", "while-standing", "term"]
+    kind: Literal["always", "never", "while-standing", "term"]
     terms: tuple[Terms, ...] = ()
 
 

@@ -15,7 +15,17 @@ from creditsvc.domain import identifiers, patterns
 from creditsvc.errors import IdentifierInvalid, NaturalPerson
 
 Kind = Literal[
-    "text", "line", "date", "money", "code", "organisation", "identifiers", "count", "site", "changes"
+    "text",
+    "line",
+    "date",
+    "money",
+    "code",
+    "organisation",
+    "identifiers",
+    "count",
+    "site",
+    "violations",
+    "changes",
 ]
 
 # What the catalogue must say of a field of each kind, beside its titles.
@@ -29,7 +39,16 @@ LIMITS: Mapping[str, str | None] = {
     "identifiers": "max_items",
     "count": "maximum",
     "site": None,
+    "violations": "max_items",
     "changes": None,
+}
+
+# Kinds that a scoring model may be told: nothing in them can name anybody.
+SCORED: Mapping[str, tuple[str, ...]] = {
+    "code": (),
+    "line": (),
+    "count": (),
+    "violations": ("code", "severity", "out_of_service"),
 }
 
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
@@ -124,6 +143,17 @@ class Site(BaseModel):
         return self
 
 
+class ViolationFound(BaseModel):
+    """One violation that an inspection found, weighed as the published tables weigh its kind."""
+
+    model_config = STRICT | ConfigDict(
+        title="Violation", json_schema_extra={"description": "One violation found"}
+    )
+    code: line(32) = Field(title="Provision violated, as cited", examples=["395.8(e)"])  # type: ignore[valid-type]
+    severity: Annotated[int, Field(ge=1, le=10)] = Field(title="Severity weight of the violation, 1 to 10")
+    out_of_service: bool = Field(default=OPTIONAL, title="Put out of service for it")
+
+
 def require_any(model: BaseModel) -> BaseModel:
     """Refuse an object that says nothing."""
     if not model.model_fields_set:
@@ -139,8 +169,9 @@ def value_type(kind: Kind, limit: int | None, codes: tuple[str, ...]) -> Any:
         return line(limit)
     if kind == "count" and limit is not None:
         return Annotated[int, Field(ge=0, le=limit)]
-    if kind == "identifiers" and limit is not None:
-        return Annotated[list[Identifier], Field(min_length=1, max_length=limit)]
+    if kind in {"identifiers", "violations"} and limit is not None:
+        item: Any = Identifier if kind == "identifiers" else ViolationFound
+        return Annotated[list[item], Field(min_length=1, max_length=limit)]
     if kind == "code":
         return Literal[codes]
     return {"date": Date, "money": Money, "organisation": Organisation, "site": Site}[kind]

@@ -4,7 +4,6 @@ Everything here is a pure function of the record, the rules and the instant. Bet
 boundaries nothing changes: that is what lets a stored answer say from when and until when it holds.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -14,6 +13,7 @@ from creditsvc.domain import instants
 from creditsvc.domain.catalogue import Catalogue
 from creditsvc.domain.publicity import Publicity, day_of, expiry, publicity
 from creditsvc.domain.records import STANDING, Record
+from scoring.data import Facts
 from scoring.engine import ZERO, Model
 
 EXPIRED = "expired"
@@ -58,12 +58,17 @@ class _Boundaries:
         return sorted({*self.scores, *(end for end in ends if end is not None)})
 
 
-def facts(record: Record, state: str) -> Mapping[str, str]:
-    """Give what a scoring model may know of a record: codes only, nothing that names anybody."""
-    known = {"class": record.record_class or "", "type": record.type or "", "state": state}
-    for name in ("severity", "outcome", "grade"):
-        if isinstance(value := record.data.get(name), str):
-            known[name] = value
+def facts(record: Record, state: str, catalogue: Catalogue) -> Facts:
+    """Give what a scoring model may know of a record: codes, counts and findings, nothing that names anybody.
+
+    Beside the fields that the catalogue opens to scoring: ``class``, ``type``, ``state``, ``objected``.
+    """
+    told = catalogue.scoring
+    known = {name: value for name, value in record.data.items() if name in told}
+    known["class"] = record.record_class or ""
+    known["type"] = record.type or ""
+    known["state"] = state
+    known["objected"] = "yes" if record.objections else "no"
     return known
 
 
@@ -78,12 +83,13 @@ def evaluate(record: Record, at: datetime, rules: Rules, zone: ZoneInfo) -> Eval
     state = EXPIRED if ends is not None and at >= ends else record.state
     day = day_of(record, rules.catalogue, zone)
     steps = tuple(
-        instants.start_of(change, zone) for change in rules.model.changes(facts(record, record.state), day)
+        instants.start_of(change, zone)
+        for change in rules.model.changes(facts(record, record.state, rules.catalogue), day)
     )
     bounds = _Boundaries(ends, shown, steps).all()
     since = [bound for bound in bounds if record.recorded_at < bound <= at]
     ahead = next((bound for bound in bounds if bound > at), None)
-    given = rules.model.contribution(facts(record, state), day, at.astimezone(zone).date())
+    given = rules.model.contribution(facts(record, state, rules.catalogue), day, at.astimezone(zone).date())
     fades = instants.start_of(given.until, zone) if given and given.until else None
     return Evaluation(
         state=state,

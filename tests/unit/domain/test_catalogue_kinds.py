@@ -179,3 +179,41 @@ def test_a_registration_says_something():
 def test_pointers_are_escaped_as_rfc_6901_says():
     assert pointer(()) == ""
     assert pointer(("a/b", "c~d", 0, "~1")) == "/a~1b/c~0d/0/~01"
+
+
+CARRIER = TYPES["credit.carrier.inspected"]
+FOUND = {"code": "395.8(e)", "severity": 7}
+
+
+def test_violations():
+    assert wrong(CARRIER, violations=[FOUND, {**FOUND, "out_of_service": True}]) == []
+    assert wrong(CARRIER, violations=[FOUND] * 100) == []
+
+
+@pytest.mark.parametrize(
+    ("found", "wrongs"),
+    [
+        ([], [("/violations", "too-short")]),
+        ([FOUND] * 101, [("/violations", "too-long")]),
+        ([{"code": "395.8(e)"}], [("/violations/0/severity", "required")]),
+        ([{**FOUND, "severity": 0}], [("/violations/0/severity", "range")]),
+        ([{**FOUND, "severity": 11}], [("/violations/0/severity", "range")]),
+        ([{**FOUND, "severity": 1.0}], [("/violations/0/severity", "integer")]),
+        ([{**FOUND, "driver": "x"}], [("/violations/0/driver", "unknown-field")]),
+        (FOUND, [("/violations", "list")]),
+    ],
+)
+def test_violations_are_weighed_from_1_to_10_and_name_nobody(found, wrongs):
+    assert wrong(CARRIER, violations=found) == wrongs
+
+
+def test_scoring_is_told_codes_counts_and_findings_only():
+    catalogue = catalogues.load()
+    assert {catalogue.fields[name].kind for name in catalogue.scoring} == {
+        "code",
+        "line",
+        "count",
+        "violations",
+    }
+    assert {"severity", "vehicles", "violations.severity"} <= catalogue.scoring_names
+    assert not {"entity_name", "record", "facts", "note", "authority"} & catalogue.scoring_names
