@@ -55,6 +55,7 @@ TAGS = {
     "service": "The service itself",
 }
 KEY = "key"
+NO_NUL = r"^[^\u0000]*$"
 EVENT: Mapping[str, Any] = {"$ref": "#/components/schemas/Event"}
 _RATE_HEADERS = ("RateLimit", "RateLimit-Policy", "X-Request-Id")
 _PROBLEM_HEADERS: Mapping[int, tuple[str, ...]] = {
@@ -126,7 +127,10 @@ def _event(catalogue: Catalogue) -> dict[str, Any]:
 
 
 def _event_type(catalogue: Catalogue, name: str) -> dict[str, Any]:
-    return events.schema(catalogue, name) | {"examples": [events.example(catalogue.types[name])]}
+    example = events.example(catalogue.types[name])
+    schema = events.schema(catalogue, name) | {"examples": [example]}
+    schema["properties"]["source"]["examples"] = [example["source"]]
+    return schema
 
 
 def _operation(route: Route, catalogue: Catalogue) -> Operation:
@@ -166,10 +170,16 @@ def _parameter(one: RouteParameter) -> Parameter:
             "in": one.place,
             "description": one.description,
             "required": one.required or one.place == "path",
-            "schema": _schema(one.schema),
+            "schema": _schema(_without_nul(one)),
             **({"example": one.example} if one.example is not None else {}),
         }
     )
+
+
+def _without_nul(one: RouteParameter) -> Mapping[str, Any]:
+    """Say of free text in a query what the edge sees to: that it holds no NUL."""
+    free = one.place == "query" and one.schema.get("type") == "string"
+    return {"pattern": NO_NUL, **one.schema} if free else one.schema
 
 
 def _body(body: Body, catalogue: Catalogue) -> RequestBody:
@@ -185,7 +195,12 @@ def _event_example(shape: Shape, catalogue: Catalogue) -> Any:
     example = events.example(catalogue.types["credit.penalty.imposed"])
     if shape == EVENT:
         return example
-    return [example] if isinstance(shape, Mapping) and shape.get("items") == EVENT else None
+    return [example] if isinstance(shape, Mapping) and EVENT in _items(shape) else None
+
+
+def _items(shape: Mapping[str, Any]) -> list[Any]:
+    items = shape.get("items", {})
+    return [items, *items.get("anyOf", ())]
 
 
 def _response(route: Route, one: RouteResponse) -> Response:

@@ -27,6 +27,7 @@ AS_OF = Parameter(
     description="Answer as of this instant; the `valid_from` of an answer brings its bytes back.",
     schema={"type": "string", "format": "date-time"},
     example="2026-03-05T00:00:00.000000Z",
+    problems=frozenset({404}),  # the future
 )
 CURSOR = Parameter(
     name="cursor",
