@@ -80,6 +80,10 @@ async def _push_batch(request: web.Request, raw: Any) -> web.Response:
     outcomes: list[Outcome] = []
     for start in range(0, len(raw), GROUP_EVENTS):
         outcomes += await _push_chunk(request, raw[start : start + GROUP_EVENTS])
+        unavailable = next((outcome for outcome in outcomes if isinstance(outcome, Unavailable)), None)
+        if unavailable is not None:  # whoever waits should hear it now, not once every part has been tried
+            outcomes += [unavailable] * (len(raw) - len(outcomes))
+            break
     _count(outcomes)
     results = [
         outcome.document() if isinstance(outcome, Receipt) else _rejected(item, outcome, place)

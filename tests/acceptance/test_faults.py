@@ -1,0 +1,250 @@
+"""Processes killed in the middle of real requests: nothing acknowledged is lost, nothing is there twice."""
+
+import asyncio
+import os
+import random
+import signal
+import time
+from collections import defaultdict
+from itertools import count
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.chance import SEED
+from tests.making import SOURCE, raw
+from tests.processes import Agency, Service, service
+
+BATCH_EVENTS = 3_000
+_numbers = count(1)
+
+
+@pytest.fixture(scope="module")
+async def running(tmp_path_factory):
+    """One service for all tests here: each leaves it running, whatever it did to it."""
+    async with service(tmp_path_factory.mktemp("faults") / "var") as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+async def key(running):
+    return await running.key("agency", sources=[SOURCE])
+
+
+@pytest.fixture
+async def session():
+    # A connection for each request, so that every worker gets some.
+    connector = aiohttp.TCPConnector(force_close=True, limit=0)
+    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(60)) as one:
+        yield one
+
+
+@pytest.fixture
+def agency(running, key, tmp_path):
+    return Agency(running.url, key, tmp_path / "receipts")
+
+
+def events(chance, number):
+    """Openings and amendments on a few organisations: requests meet on the same locks."""
+    found = []
+    for _ in range(number):
+        n = next(_numbers)
+        given = {"subject": f"usdot:{chance.randint(1, 15)}", "id": f"{SEED}-{n}"}
+        found.append(raw("penalty.imposed", f"{SEED}-{n}", severity="serious", **given))
+        if n % 5 == 0:
+            found.append(
+                raw("record.revoked", f"{SEED}-{n}", reason="撤销", **given | {"id": f"{SEED}-{n}-revoked"})
+            )
+    return found[:number]
+
+
+async def push(agency, session, chance, stop):
+    """Singles and small batches, until told to stop; what had no answer is sent again, or left for later."""
+    while not stop.is_set():
+        group = events(chance, chance.choice([1, 1, 1, 7, 60]))
+        while not await agency.send(session, group) and not stop.is_set():
+            await asyncio.sleep(0.05)
+            if chance.random() < 0.1:
+                break
+        await asyncio.sleep(0.02)
+
+
+async def recorded(running):
+    async with running.database() as connection:
+        return await connection.fetchval("select count(*) from event")
+
+
+class Batch:
+    """A large batch on its way, caught when part of it is recorded."""
+
+    def __init__(self, running, agency, chance):
+        self.running, self.agency = running, agency
+        self.events = events(chance, BATCH_EVENTS)
+        self.port = 0
+
+    async def start(self):
+        before = await recorded(self.running)
+        connector = aiohttp.TCPConnector(limit=1)
+        self.session = aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(60))
+        async with self.session.get(self.running.url + "/livez"):
+            pass
+        ((transport, *_),) = [connection[0] for connection in connector._conns.values()]
+        self.port = transport.transport.get_extra_info("sockname")[1]
+        self.sending = asyncio.create_task(self.agency.send(self.session, self.events))
+        async with self.running.database() as connection:
+            while await connection.fetchval("select count(*) from event") < before + BATCH_EVENTS // 8:
+                assert not self.sending.done(), "the batch was answered before it could be disturbed"
+                await asyncio.sleep(0.005)
+
+    async def end(self):
+        answered = await self.sending
+        await self.session.close()
+        return answered
+
+
+async def everything_holds(running: Service, agency: Agency, session):
+    """Every acknowledged event is there exactly once, under its leaf hash; so is the rest, sent again."""
+    there = await histories(running, {event["subject"] for event in agency.sent.values()}, session)
+    for receipt in agency.receipts():
+        found = there[receipt["id"]]
+        assert found == [(receipt["entity"], receipt["sequence"], receipt["leaf_hash"])], receipt
+    unknown = {name: places for name, places in there.items() if name in agency.unanswered}
+    assert all(len(places) == 1 for places in unknown.values())
+    assert await agency.send_rest(session) == len(unknown)
+    there = await histories(running, {event["subject"] for event in agency.sent.values()}, session)
+    receipts = {receipt["id"]: receipt for receipt in agency.receipts()}
+    for name in agency.sent:
+        receipt = receipts[name]
+        assert there[name] == [(receipt["entity"], receipt["sequence"], receipt["leaf_hash"])]
+    status, said = await running.command("fsck")
+    assert status == 0, said
+
+
+async def histories(running, entities, session):
+    """All events of the organisations by id, over HTTP; their sequences are gap-free."""
+    async with running.database() as connection:
+        await connection.execute("delete from api_key where client_id = 'watching'")
+    operator = await running.key("operator", client_id="watching")
+    found = defaultdict(list)
+    for entity in sorted(entities):
+        sequences, cursor = [], ""
+        while cursor is not None:
+            url = f"{running.url}/v1/entities/{entity}/history?limit=1000{cursor and '&cursor='}{cursor}"
+            async with session.get(url, headers={"Authorization": f"Bearer {operator}"}) as answer:
+                if answer.status == 404:
+                    break
+                assert answer.status == 200
+                page = await answer.json()
+            for item in page["items"]:
+                sequences.append(item["sequence"])
+                found[item["event"]["id"]].append((entity, item["sequence"], item["leaf_hash"]))
+            cursor = page["next"]
+        assert sequences == list(range(1, len(sequences) + 1)), entity
+    return found
+
+
+def one_backend(running):
+    """A process of PostgreSQL that appends right now, or at least may."""
+    named = Path(f"/proc/{running.postmaster}/task/{running.postmaster}/children").read_text().split()
+    backends = [int(pid) for pid in named if b"creditsvc" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return random.Random(SEED).choice(backends)
+
+
+@pytest.mark.parametrize(
+    "victim", ["the worker", "every worker", "the parent", "the postmaster", "a backend"]
+)
+async def test_killed_inside_a_batch(running, agency, session, victim):
+    chance = random.Random(f"{SEED}/{victim}")
+    stop = asyncio.Event()
+    pushing = [asyncio.create_task(push(agency, session, chance, stop)) for _ in range(3)]
+    batch = Batch(running, agency, chance)
+    await batch.start()
+    workers = running.workers
+    match victim:
+        case "the worker":
+            victims = [running.worker_of(batch.port)]
+        case "every worker":
+            victims = workers
+        case "the postmaster":
+            victims = [running.postmaster]
+        case "a backend":
+            victims = [one_backend(running)]
+        case _:
+            victims = []
+    if victims:
+        for pid in victims:
+            os.kill(pid, signal.SIGKILL)
+    else:
+        await running.kill()
+        await running.start()
+    answered = await batch.end()
+    await asyncio.sleep(0.5)
+    await running.ready()
+    assert not set(victims) & set(running.workers)
+    await asyncio.sleep(0.5)
+    stop.set()
+    await asyncio.gather(*pushing)
+    if victim in {"the worker", "every worker", "the parent"}:
+        assert not answered
+        assert agency.unanswered
+    await everything_holds(running, agency, session)
+
+
+async def test_terminated_in_the_middle_of_requests_it_answers_what_it_has_taken(running, agency, session):
+    """An event that has no answer was not taken: it is not on record, however the connection ended."""
+    chance = random.Random(f"{SEED}/drain")
+    stop = asyncio.Event()
+
+    async def once(kept):
+        """One try for each: on fresh connections, or on ones that are kept and may close at any moment."""
+        connector = aiohttp.TCPConnector(force_close=not kept, limit=0)
+        async with aiohttp.ClientSession(connector=connector) as own:
+            while not stop.is_set():
+                await agency.send(own, events(chance, chance.choice([1, 1, 20, 100])))
+                await asyncio.sleep(0.02)
+
+    pushing = [asyncio.create_task(once(kept=n % 2 == 0)) for n in range(8)]
+    batch = Batch(running, agency, chance)
+    await batch.start()
+    stopping = asyncio.create_task(running.stop())
+    await asyncio.sleep(1)
+    stop.set()
+    assert await stopping == 0
+    assert await batch.end(), "the batch that was under way was answered whole"
+    await asyncio.gather(*pushing)
+    await running.start()
+    there = await histories(running, {event["subject"] for event in agency.sent.values()}, session)
+    assert agency.unanswered, "some requests came too late"
+    assert not [name for name in agency.unanswered if name in there], "taken, recorded, and never answered"
+    await everything_holds(running, agency, session)
+
+
+async def test_look_ups_are_answered_while_batches_are_taken(running, agency, session, capsys):
+    chance = random.Random(f"{SEED}/latency")
+    await agency.send(session, [raw("honour.granted", "H", id=f"{SEED}-latency", subject="usdot:41")])
+
+    async def look_up(until):
+        times = []
+        while not until():
+            started = time.perf_counter()
+            async with session.get(f"{running.url}/v1/entities/usdot:41") as answer:
+                assert answer.status == 200
+                await answer.read()
+            times.append((time.perf_counter() - started) * 1000)
+        return sorted(times)
+
+    finish = time.monotonic() + 1
+    idle = await look_up(lambda: time.monotonic() > finish)
+    batches = [agency.send(session, events(chance, 5_000)) for _ in range(2)]
+    sending = asyncio.gather(*batches)
+    busy = await look_up(sending.done)
+    assert await sending == [True, True]
+    assert len(busy) > 3
+    with capsys.disabled():
+        shown = ", ".join(
+            f"{name}: median {found[len(found) // 2]:.1f} ms, 99 % {found[len(found) * 99 // 100]:.1f} ms, "
+            f"worst {found[-1]:.1f} ms of {len(found)}"
+            for name, found in (("idle", idle), ("beside two batches of 5,000", busy))
+        )
+        print(f"\nlook-ups, {shown}")  # noqa: T201  a figure to read, not to hold anyone to

@@ -1,0 +1,257 @@
+"""The service as processes, to be killed and started again on the same port and data; and who sends to it."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import asyncpg
+import orjson
+
+from creditsvc.settings import Settings
+from creditsvc.store import embedded
+from creditsvc.store.clients import Role, create_key
+from creditsvc.store.database import connect
+
+WORKERS = 2
+PATIENCE_S = 60.0
+ONE = "application/cloudevents+json"
+BATCH = "application/cloudevents-batch+json"
+# A test that sends as fast as it can would meet the limits of one key.
+PLENTY = {"agency_per_minute": 10**9, "partner_per_minute": 10**9, "anonymous_per_minute": 10**9}
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+def children(pid: int) -> dict[int, str]:
+    """The processes that a process started, by number, with their command lines."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        tasks = Path(f"/proc/{pid}/task").iterdir()
+        found = [int(child) for task in tasks for child in (task / "children").read_text().split()]
+        return {child: _command(child) for child in found}
+    return {}
+
+
+def _command(pid: int) -> str:
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    return ""
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+class Service:
+    """One service: a data directory, a port, and the processes of now."""
+
+    def __init__(self, data_dir: Path, **given: object) -> None:
+        self.data_dir = data_dir
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = data_dir.with_name(data_dir.name + ".stderr")
+        self._given = PLENTY | {"workers": WORKERS} | given
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        settings = {"data_dir": self.data_dir, "port": self.port} | self._given
+        return os.environ | {f"CREDITSVC_{name.upper()}": str(value) for name, value in settings.items()}
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def workers(self) -> list[int]:
+        return [pid for pid, command in children(self.pid).items() if "creditsvc.web.worker" in command]
+
+    @property
+    def postmaster(self) -> int:
+        (found,) = (pid for pid, command in children(self.pid).items() if "/bin/postgres " in command)
+        return found
+
+    def worker_of(self, port: int) -> int:
+        """The worker that has the connection to a client's port."""
+        local, remote = f"0100007F:{self.port:04X}", f"0100007F:{port:04X}"
+        rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        (inode,) = (row[9] for row in rows if (row[1], row[2]) == (local, remote))
+        for pid in self.workers:
+            for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+                with contextlib.suppress(FileNotFoundError):
+                    if str(descriptor.readlink()) == f"socket:[{inode}]":
+                        return pid
+        raise LookupError(port)
+
+    async def start(self) -> None:
+        """Start it and wait until it is ready."""
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "creditsvc", "serve"), env=self.environment, stderr=log
+            )
+        await self.ready()
+
+    async def ready(self) -> None:
+        """Wait until every worker is there and the service says that it can serve."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            assert self._process is not None
+            assert self._process.returncode is None, self.log.read_text()[-3000:]
+            if len(self.workers) == WORKERS and await self._is_ready():
+                return
+            assert time.monotonic() < deadline, self.log.read_text()[-3000:]
+            await asyncio.sleep(0.05)
+
+    async def _is_ready(self) -> bool:
+        with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError):
+            async with (
+                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(5)) as session,
+                session.get(self.url + "/readyz") as answer,
+            ):
+                return answer.status == 200
+        return False
+
+    async def kill(self) -> None:
+        """Kill the parent alone; what it started must end by itself."""
+        left = children(self.pid)
+        assert self._process is not None
+        self._process.kill()
+        await self._process.wait()
+        deadline = time.monotonic() + PATIENCE_S
+        while any(map(alive, left)):
+            assert time.monotonic() < deadline, left
+            await asyncio.sleep(0.02)
+
+    async def stop(self) -> int:
+        """Stop it as whoever runs it would; the exit status."""
+        if self._process is None:
+            return 0
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(PATIENCE_S):
+            return await self._process.wait()
+
+    async def end(self) -> None:
+        if self._process is not None and self._process.returncode is None:
+            try:
+                await self.stop()
+            except TimeoutError:
+                await self.kill()
+
+    async def command(self, *arguments: str, **environment: str) -> tuple[int, str]:
+        """Run `creditsvc …` beside it: the exit status and all that it said."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "creditsvc", *arguments),
+            env=self.environment | environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        try:
+            async with asyncio.timeout(2 * PATIENCE_S):
+                said, _ = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        assert process.returncode is not None
+        return process.returncode, said.decode()
+
+    @asynccontextmanager
+    async def database(self) -> AsyncIterator[asyncpg.Connection]:
+        """Its database, as the login role."""
+        async with embedded.server(Settings(data_dir=self.data_dir), own=False) as dsn:
+            connection = await connect(dsn)
+            try:
+                yield connection
+            finally:
+                await connection.close()
+
+    async def key(self, role: Role, **given: Any) -> str:
+        async with self.database() as connection:
+            return await create_key(connection, role, **given)
+
+
+@asynccontextmanager
+async def service(data_dir: Path, **given: object) -> AsyncIterator[Service]:
+    one = Service(data_dir, **given)
+    try:
+        await one.start()
+        yield one
+    finally:
+        await one.end()
+
+
+class Agency:
+    """Sends events, and notes every receipt durably before it goes on: what it notes must never be lost."""
+
+    def __init__(self, url: str, key: str, notes: Path) -> None:
+        self._url = url + "/v1/events"
+        self._headers = {"Authorization": f"Bearer {key}"}
+        self._notes = notes
+        self.sent: dict[str, dict[str, Any]] = {}
+        self.unanswered: dict[str, dict[str, Any]] = {}
+
+    async def send(self, session: aiohttp.ClientSession, events: list[dict[str, Any]]) -> bool:
+        """Send one event or a batch; False unless each has its receipt. From now on all count as sent."""
+        fresh = {event["id"]: event for event in events}
+        self.sent |= fresh
+        self.unanswered |= fresh
+        kind, body = (ONE, events[0]) if len(events) == 1 else (BATCH, events)
+        try:
+            async with session.post(
+                self._url, data=BytesIO(orjson.dumps(body)), headers=self._headers | {"Content-Type": kind}
+            ) as response:
+                answer = await response.read()
+        except (aiohttp.ClientError, OSError, TimeoutError):
+            return False
+        if response.status == 503:
+            assert response.content_type == "application/problem+json"
+            assert int(response.headers["Retry-After"]) >= 1
+            return False
+        assert response.status in {200, 201}, answer
+        document = orjson.loads(answer)
+        return self._note(document["results"] if kind == BATCH else [document], events)
+
+    def _note(self, results: list[dict[str, Any]], events: list[dict[str, Any]]) -> bool:
+        assert [result["id"] for result in results] == [event["id"] for event in events]
+        taken = [result for result in results if result["status"] in {"accepted", "duplicate"}]
+        with self._notes.open("ab") as file:
+            file.writelines(orjson.dumps(receipt) + b"\n" for receipt in taken)
+            file.flush()
+            os.fsync(file.fileno())
+        for receipt in taken:
+            self.unanswered.pop(receipt["id"], None)
+        for result in results:
+            if result not in taken:
+                assert result["problem"]["status"] == 503, result
+        return len(taken) == len(results)
+
+    async def send_rest(self, session: aiohttp.ClientSession) -> int:
+        """Send again what has no receipt yet; each gets one. The number that turn out to be there already."""
+        before = len(self.receipts())
+        rest = list(self.unanswered.values())
+        for start in range(0, len(rest), 1000):
+            assert await self.send(session, rest[start : start + 1000])
+        assert not self.unanswered
+        return sum(receipt["status"] == "duplicate" for receipt in self.receipts()[before:])
+
+    def receipts(self) -> list[dict[str, Any]]:
+        if not self._notes.exists():
+            return []
+        return [orjson.loads(line) for line in self._notes.read_bytes().splitlines()]
