@@ -122,6 +122,7 @@ class Model(Data):
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
     version: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,3}$")]
+    family: str
     title: Annotated[Mapping[str, str], Field(min_length=1)]
     source: str
     in_force_from: date | None
