@@ -16,7 +16,7 @@ from tests.chance import SEED
 from tests.making import SOURCE, raw
 from tests.processes import Agency, Service, service
 
-BATCH_EVENTS = 3_000
+BATCH_EVENTS = 2_500
 _numbers = count(1)
 
 
@@ -67,7 +67,7 @@ async def push(agency, session, chance, stop):
             await asyncio.sleep(0.05)
             if chance.random() < 0.1:
                 break
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.04)
 
 
 async def recorded(running):
@@ -179,7 +179,6 @@ async def test_killed_inside_a_batch(running, agency, session, victim):
         await running.kill()
         await running.start()
     answered = await batch.end()
-    await asyncio.sleep(0.5)
     await running.ready()
     assert not set(victims) & set(running.workers)
     await asyncio.sleep(0.5)
@@ -201,14 +200,14 @@ async def test_terminated_in_the_middle_of_requests_it_answers_what_it_has_taken
         connector = aiohttp.TCPConnector(force_close=not kept, limit=0)
         async with aiohttp.ClientSession(connector=connector) as own:
             while not stop.is_set():
-                await agency.send(own, events(chance, chance.choice([1, 1, 20, 100])))
-                await asyncio.sleep(0.02)
+                answered = await agency.send(own, events(chance, chance.choice([1, 1, 20, 100])))
+                await asyncio.sleep(0.02 if answered else 0.1)
 
     pushing = [asyncio.create_task(once(kept=n % 2 == 0)) for n in range(8)]
     batch = Batch(running, agency, chance)
     await batch.start()
     stopping = asyncio.create_task(running.stop())
-    await asyncio.sleep(1)
+    await asyncio.sleep(0.3)
     stop.set()
     assert await stopping == 0
     assert await batch.end(), "the batch that was under way was answered whole"
