@@ -7,11 +7,13 @@ authority's place; the caller turns them into instants.
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from functools import cache
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import pydantic
 from pydantic import TypeAdapter
+from pydantic_core import ErrorDetails
 
 from scoring.checks import problems
 from scoring.exact import ZERO
@@ -60,28 +62,38 @@ def read(content: bytes, fields: Collection[str] | None = None) -> Model:
         model = _ADAPTER.validate_python(written)
     except pydantic.ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
-        raise ModelInvalid([(_pointer(one["loc"], written), one["msg"]) for one in found]) from error
+        raise ModelInvalid([(_pointer(one, written), one["msg"]) for one in found]) from error
     if wrong := list(problems(model, fields)):
-        raise ModelInvalid([(_pointer(place, written), what) for place, what in wrong])
+        raise ModelInvalid([(_joined(place), what) for place, what in wrong])
     return model
 
 
-def _pointer(place: Sequence[str | int], written: Any) -> str:
-    """Write a place as a JSON pointer (RFC 6901), without the names that pydantic gives to alternatives."""
-    parts: list[str] = []
+def _pointer(error: ErrorDetails, written: Any) -> str:
+    """Write the place of an error, without the names that pydantic gives to alternatives."""
+    parts: list[str | int] = []
     node = written
-    for index, part in enumerate(place):
+    for part in error["loc"]:
         held = node if isinstance(node, dict) else dict(enumerate(node)) if isinstance(node, list) else {}
-        if part not in held and index != len(place) - 1:
-            continue
-        node = held.get(part)
-        parts.append(str(part).replace("~", "~0").replace("/", "~1"))
-    return "".join("/" + part for part in parts)
+        if part in held:
+            node = held[part]
+            parts.append(part)
+    if error["type"] == "missing":
+        parts.append(error["loc"][-1])
+    return _joined(parts)
+
+
+def _joined(parts: Sequence[str | int]) -> str:
+    """Write a place as a JSON pointer (RFC 6901)."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def load(name: str, version: str, directory: Path = MODELS) -> Model:
+    """Read a released model; ``FileNotFoundError`` where there is none, ``ModelInvalid`` if unsound."""
+    return _load(name, version, directory)
 
 
 @cache
-def load(name: str, version: str, directory: Path = MODELS) -> Model:
-    """Read a released model; ``FileNotFoundError`` where there is none, ``ModelInvalid`` if unsound."""
+def _load(name: str, version: str, directory: Path) -> Model:
     model = read((directory / name / version / "model.json").read_bytes())
     if (model.name, model.version) != (name, version):
         raise ModelInvalid([("/name", f"the file lies where {name} {version} belongs")])
@@ -110,13 +122,22 @@ def newest(name: str, directory: Path = MODELS) -> Model:
     return load(name, versions[-1], directory)
 
 
-@cache
 def in_force(name: str, on: date, directory: Path = MODELS) -> Model | None:
     """Find the version of a model in force on a day, null where none was yet.
 
     Of several the one that came into force last, and of those of one day the newest. A version without a day
     holds until one with a day does.
     """
-    versions = (load(name, version, directory) for version in released(directory).get(name, ()))
-    holding = [one for one in versions if one.in_force_from is None or one.in_force_from <= on]
-    return max(holding, key=lambda one: (one.in_force_from or date.min, int(one.version)), default=None)
+    for since, model in _by_force(name, directory):
+        if since <= on:
+            return model
+    return None
+
+
+@cache
+def _by_force(name: str, directory: Path) -> tuple[tuple[date, Model], ...]:
+    """List the versions of a model, each with the day it holds from, the last first."""
+    versions = released(directory).get(name, ())
+    models = [load(name, version, directory) for version in reversed(versions)]
+    dated = [(model.in_force_from or date.min, model) for model in models]
+    return tuple(sorted(dated, key=itemgetter(0), reverse=True))

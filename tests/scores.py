@@ -6,7 +6,6 @@ from itertools import count
 from creditsvc.domain import instants
 from creditsvc.domain.records import Entry, Record, fold
 from creditsvc.domain.scores import TakenApart, known, take_apart
-from creditsvc.domain.standing import Rules
 from scoring import engine
 from scoring.explanation import Known
 from tests.making import CATALOGUE, ENTITY, event
@@ -35,7 +34,7 @@ def at(day: date | str) -> datetime:
 
 def score(model: str | engine.Model, *records: Record, on: date | str = DAY) -> TakenApart:
     found = engine.newest(model) if isinstance(model, str) else model
-    return take_apart(records, at(on), Rules(CATALOGUE, found), ZONE)
+    return take_apart(records, at(on), found, CATALOGUE, ZONE)
 
 
 def value_and_grade(model: str | engine.Model, *records: Record, on: date | str = DAY):

@@ -12,7 +12,8 @@ from creditsvc.domain import instants
 from creditsvc.domain.catalogue import Catalogue
 from creditsvc.domain.publicity import day_of, expiry
 from creditsvc.domain.records import Record
-from creditsvc.domain.standing import EXPIRED, Rules, facts
+from creditsvc.domain.standing import EXPIRED, facts
+from scoring.engine import Model
 from scoring.exact import written
 from scoring.explanation import Explanation, Known, Share, explain
 
@@ -35,18 +36,20 @@ def known(record: Record, at: datetime, catalogue: Catalogue, zone: ZoneInfo) ->
     return Known(record.number, record.source, told, day_of(record, catalogue, zone))
 
 
-def take_apart(records: Iterable[Record], at: datetime, rules: Rules, zone: ZoneInfo) -> TakenApart:
-    """Score the records of one organisation at an instant."""
+def take_apart(
+    records: Iterable[Record], at: datetime, model: Model, catalogue: Catalogue, zone: ZoneInfo
+) -> TakenApart:
+    """Score the records of one organisation at an instant by a model."""
     seen: list[Known] = []
     ends: list[datetime] = []
     for record in records:
-        if (one := known(record, at, rules.catalogue, zone)) is None:
+        if (one := known(record, at, catalogue, zone)) is None:
             continue
         seen.append(one)
-        end = expiry(record, rules.catalogue, zone)
+        end = expiry(record, catalogue, zone)
         if end is not None and end > at:
             ends.append(end)
-    explanation = explain(rules.model, seen, at.astimezone(zone).date())
+    explanation = explain(model, seen, at.astimezone(zone).date())
     changes = explanation.next_change
     fades = None if changes is None else instants.start_of(changes, zone)
     return TakenApart(explanation, instants.earliest(fades, *ends))
