@@ -20,7 +20,9 @@ from prometheus_client.multiprocess import mark_process_dead
 
 from creditsvc import logs
 from creditsvc.errors import Refusal
+from creditsvc.ledger import releases
 from creditsvc.settings import PREFIX, Settings
+from creditsvc.store.database import connect
 from creditsvc.store.embedded import EmbeddedServer, ServerFailed
 from creditsvc.store.migrations import migrate
 
@@ -86,6 +88,7 @@ async def _run(settings: Settings) -> None:
     with _bound(settings) as listening, tempfile.TemporaryDirectory(prefix="creditsvc-") as metrics:
         async with _database(settings) as database:
             await migrate(database.dsn, report=_say)
+            await _announce(database.dsn)
             listening.listen()  # whoever else has the port says so here; the workers set the backlog
             workers = Workers(settings, database, listening, metrics)
             async with asyncio.TaskGroup() as tasks:
@@ -94,6 +97,14 @@ async def _run(settings: Settings) -> None:
                     tasks.create_task(workers.keep(slot))
                 await workers.ready()
                 _say(f"listening on {_address(listening)}")
+
+
+async def _announce(dsn: str) -> None:
+    connection = await connect(dsn)
+    try:
+        await releases.announce(connection, _say)
+    finally:
+        await connection.close()
 
 
 class Database:

@@ -74,6 +74,8 @@ CREATE TABLE creditsvc.entity (
     name_rank text,
     status text,
     status_rank text,
+    model text,
+    announced integer DEFAULT 0 NOT NULL,
     shared_summary bytea,
     shared_from timestamp with time zone,
     shared_until timestamp with time zone,
@@ -86,9 +88,12 @@ CREATE TABLE creditsvc.entity (
 );
 COMMENT ON TABLE creditsvc.entity IS 'One organisation: its last sequence, and its profile as bytes for the public and for those it is shared with';
 COMMENT ON COLUMN creditsvc.entity.name_rank IS 'Orders what named it, whatever the order of arrival: the greatest wins';
+COMMENT ON COLUMN creditsvc.entity.model IS 'Version of the official model that it was scored by';
+COMMENT ON COLUMN creditsvc.entity.announced IS 'How many releases of that model had been announced then';
 COMMENT ON COLUMN creditsvc.entity.public_profile IS 'Null while nothing on record is public';
 ALTER TABLE ONLY creditsvc.entity
     ADD CONSTRAINT entity_pkey PRIMARY KEY (entity_id);
+CREATE INDEX entity_announced ON creditsvc.entity USING btree (announced);
 CREATE INDEX entity_due ON creditsvc.entity USING btree (shared_until) WHERE (shared_until IS NOT NULL);
 GRANT SELECT,INSERT,UPDATE ON TABLE creditsvc.entity TO creditsvc_append;
 GRANT SELECT ON TABLE creditsvc.entity TO creditsvc_lookup;
@@ -176,6 +181,25 @@ COMMENT ON TABLE creditsvc.migration IS 'What was done to this schema, file by f
 ALTER TABLE ONLY creditsvc.migration
     ADD CONSTRAINT migration_pkey PRIMARY KEY (number, phase);
 
+CREATE TABLE creditsvc.model_release (
+    number integer NOT NULL,
+    name text NOT NULL,
+    version text NOT NULL,
+    sha256 bytea NOT NULL,
+    in_force_from date,
+    announced_at timestamp with time zone,
+    CONSTRAINT model_release_sha256_check CHECK ((octet_length(sha256) = 32))
+);
+COMMENT ON TABLE creditsvc.model_release IS 'The scoring models as released: which bytes, and since when everybody could know';
+COMMENT ON COLUMN creditsvc.model_release.announced_at IS 'Null for what was there from the beginning';
+ALTER TABLE ONLY creditsvc.model_release
+    ADD CONSTRAINT model_release_name_version_key UNIQUE (name, version);
+ALTER TABLE ONLY creditsvc.model_release
+    ADD CONSTRAINT model_release_pkey PRIMARY KEY (number);
+CREATE TRIGGER model_release_append_only BEFORE DELETE OR UPDATE ON creditsvc.model_release FOR EACH ROW EXECUTE FUNCTION creditsvc.refuse_change();
+GRANT SELECT ON TABLE creditsvc.model_release TO creditsvc_append;
+GRANT SELECT ON TABLE creditsvc.model_release TO creditsvc_lookup;
+
 CREATE TABLE creditsvc.record (
     entity_id text NOT NULL COLLATE pg_catalog."C",
     record text NOT NULL COLLATE pg_catalog."C",
@@ -188,7 +212,9 @@ CREATE TABLE creditsvc.record (
     listing boolean NOT NULL,
     since timestamp with time zone,
     code text,
+    code_group text,
     points numeric NOT NULL,
+    amounts text,
     points_until timestamp with time zone,
     next_change timestamp with time zone
 );
@@ -198,6 +224,8 @@ COMMENT ON COLUMN creditsvc.record.standing IS 'Counts in the profile and may sc
 COMMENT ON COLUMN creditsvc.record.public IS 'In the public view now';
 COMMENT ON COLUMN creditsvc.record.since IS 'When what it records took effect';
 COMMENT ON COLUMN creditsvc.record.code IS 'Reason code of its contribution to the official score';
+COMMENT ON COLUMN creditsvc.record.code_group IS 'The sum of the score that the points are added to';
+COMMENT ON COLUMN creditsvc.record.amounts IS 'What is added to further sums, as canonical JSON; null for nothing';
 COMMENT ON COLUMN creditsvc.record.next_change IS 'When time alone next changes any of this';
 ALTER TABLE ONLY creditsvc.record
     ADD CONSTRAINT record_pkey PRIMARY KEY (entity_id, record, source);

@@ -8,6 +8,7 @@ from typing import Any
 
 from creditsvc.domain import catalogue
 from creditsvc.domain.events import Event, decode
+from creditsvc.domain.schedule import Schedule
 from creditsvc.domain.standing import Rules
 from creditsvc.ledger.reader import Reader
 from creditsvc.ledger.refolder import Refolder
@@ -17,7 +18,7 @@ from creditsvc.store.database import append_pool, lookup_pool
 from scoring import engine
 
 CATALOGUE = catalogue.load()
-RULES = Rules(CATALOGUE, engine.load("credit-baseline", "1"))
+RULES = Rules(CATALOGUE, Schedule.always(engine.load("credit-baseline", "1")))
 ENTITY = "uscc:91350100M000100Y43"
 OTHER_ENTITY = "siren:552081317"
 SOURCE = "urn:agency:cn-tj-samr"

@@ -63,15 +63,23 @@ class Account:
     naming: Naming
     views: dict[View, Standing]
     held: dict[RecordKey, Held] = field(default_factory=dict)
+    model: str | None = None  # version of the official model that it was last scored by
+    announced: int = 0  # how many of its releases had been announced then
+    settled_at: datetime | None = None
 
     @property
     def zone(self) -> ZoneInfo:
         return instants.zone_of(self.entity)
 
-    @property
-    def changed(self) -> bool:
+    def changed(self, at: datetime, rules: Rules) -> bool:
         """Whether there is anything to fold: an account that took nothing and fell due for nothing stays."""
-        return self.version > 0 and any(held.entries for held in self.held.values())
+        if self.version == 0:
+            return False
+        return self.announced < rules.schedule.announced(at) or any(one.entries for one in self.held.values())
+
+    def outdated(self, at: datetime, rules: Rules) -> bool:
+        """Whether it was scored by another version of the model: then every record has to be loaded whole."""
+        return self.version > 0 and self.model != rules.model(at, self.zone).version
 
     def enter(self, event: Event, recorded_at: datetime, rules: Rules) -> Entry:
         """Enter one event; raises a ``Refusal`` when the account as it stands doesn't admit it."""
@@ -146,6 +154,12 @@ class Account:
         Yields what is to be stored of each. The instant must be the last event's or later.
         """
         public, shared = self.views["public"], self.views["shared"]
+        released = rules.schedule.changed(at, self.zone)
+        shared.since = instants.latest(shared.since, released)
+        if public.since is not None:
+            public.since = instants.latest(public.since, released)
+        if self.outdated(at, rules):
+            self._start_over()
         for held in self.held.values():
             if not held.entries:
                 continue
@@ -155,16 +169,25 @@ class Account:
             crossed = last_public_change(held.entries, at, public.since, rules, self.zone)
             public.since = instants.latest(public.since, crossed)
             now = line(record, evaluation, rules.catalogue)
-            self._replace(held.line, now, rules)
+            self._replace(held.line, now)
             held.line = now
             yield now, record
+        self.model = rules.model(at, self.zone).version
+        self.announced = rules.schedule.announced(at)
+        self.settled_at = at
 
-    def _replace(self, old: Line | None, new: Line, rules: Rules) -> None:
+    def _start_over(self) -> None:
+        for standing in self.views.values():
+            standing.summary = Summary()
+        for held in self.held.values():
+            held.line = None
+
+    def _replace(self, old: Line | None, new: Line) -> None:
         for view, standing in self.views.items():
             if old is not None and sees(view, old):
-                standing.summary.add(old, rules.model, -1)
+                standing.summary.add(old, -1)
             if sees(view, new):
-                standing.summary.add(new, rules.model)
+                standing.summary.add(new)
 
 
 def sees(view: View, seen: Line) -> bool:
@@ -231,10 +254,11 @@ def profile_of(
     """Render one view of a settled account; null where the view has nothing on record."""
     standing = account.views[view]
     moment = standing.moment()
-    if moment is None or (view == "public" and standing.summary.records == 0):
+    if account.settled_at is None or moment is None or (view == "public" and not standing.summary.records):
         return None
     shown = (strongest(factors), listings[:MOST_LISTINGS])
-    return render(account.entity, account.naming, moment, standing.summary, shown, rules)
+    by = (rules.catalogue, rules.model(account.settled_at, account.zone))
+    return render(account.entity, account.naming, moment, standing.summary, shown, by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +290,7 @@ def account_at(entity: str, entries: Sequence[Entry], at: datetime, rules: Rules
     lines = [settled for settled, _ in account.settle(at, rules)]
     for view, standing in views.items():
         changes = (line.next_change for line in lines if view == "shared" or line.public)
-        standing.until = instants.earliest(*changes)
+        standing.until = instants.earliest(*changes, rules.schedule.changes(at, account.zone))
     return Past(account, lines)
 
 

@@ -5,7 +5,7 @@ however long the history is; folding a whole history comes to the same bytes.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, Self
@@ -15,8 +15,8 @@ import orjson
 from creditsvc.domain import instants
 from creditsvc.domain.catalogue import Catalogue
 from creditsvc.domain.records import Record
-from creditsvc.domain.standing import Evaluation, Rules
-from scoring.engine import ZERO, Model
+from creditsvc.domain.standing import Evaluation
+from scoring.engine import ZERO, Contribution, Model, Tally
 
 View = Literal["public", "shared"]
 MOST_FACTORS = 4
@@ -35,8 +35,7 @@ class Line:
     objected: bool
     listing: bool
     since: datetime | None
-    code: str | None
-    points: Decimal
+    contribution: Contribution | None  # without its day: points_until is the instant
     points_until: datetime | None
     next_change: datetime | None
 
@@ -44,6 +43,10 @@ class Line:
     def counted(self) -> bool:
         """Only a record that has arrived and isn't withdrawn is seen by anybody but its own parties."""
         return self.record_class is not None
+
+    @property
+    def points(self) -> Decimal:
+        return self.contribution.points if self.contribution is not None else ZERO
 
     def strength(self) -> tuple[Decimal, bool]:
         return (-abs(self.points), self.points > 0)
@@ -60,11 +63,14 @@ def line(record: Record, evaluation: Evaluation, catalogue: Catalogue) -> Line:
         objected=bool(record.objections) and seen is not None,
         listing=evaluation.standing and seen is not None and catalogue.classes[seen].listing,
         since=record.time if seen is not None else None,
-        code=evaluation.code,
-        points=evaluation.points,
+        contribution=undated(evaluation.contribution),
         points_until=evaluation.points_until,
         next_change=evaluation.next_change,
     )
+
+
+def undated(given: Contribution | None) -> Contribution | None:
+    return None if given is None else replace(given, until=None)
 
 
 @dataclass(slots=True)
@@ -74,10 +80,9 @@ class Summary:
     records: int = 0
     objections: int = 0
     standing: dict[str, int] = field(default_factory=dict)
-    codes: dict[str, int] = field(default_factory=dict)
-    sums: dict[str, Decimal] = field(default_factory=dict)
+    tally: Tally = field(default_factory=Tally)
 
-    def add(self, seen: Line, model: Model, sign: Literal[1, -1] = 1) -> None:
+    def add(self, seen: Line, sign: Literal[1, -1] = 1) -> None:
         """Add a record, or take it away again with ``sign=-1``."""
         if not seen.counted:
             return
@@ -85,13 +90,8 @@ class Summary:
         self.objections += sign * seen.objected
         if seen.standing and seen.record_class is not None:
             _count(self.standing, seen.record_class, sign)
-        if seen.code is not None:
-            _count(self.codes, seen.code, sign)
-            group = model.group_of[seen.code]
-            total = self.sums.get(group, ZERO) + sign * seen.points
-            self.sums[group] = total
-            if total == ZERO:
-                del self.sums[group]
+        if seen.contribution is not None:
+            self.tally.add(seen.contribution, sign)
 
     def dump(self) -> bytes:
         """Write the summary so that equal summaries are equal bytes."""
@@ -100,8 +100,8 @@ class Summary:
                 "records": self.records,
                 "objections": self.objections,
                 "standing": self.standing,
-                "codes": self.codes,
-                "sums": {group: plain(total) for group, total in self.sums.items()},
+                "codes": self.tally.codes,
+                "sums": {name: plain(total) for name, total in self.tally.sums.items()},
             },
             option=orjson.OPT_SORT_KEYS,
         )
@@ -111,8 +111,9 @@ class Summary:
         if stored is None:
             return cls()
         read: dict[str, Any] = orjson.loads(stored)
-        sums = {group: Decimal(total) for group, total in read.pop("sums").items()}
-        return cls(**read, sums=sums)
+        sums = {name: Decimal(total) for name, total in read["sums"].items()}
+        tally = Tally(sums, read["codes"])
+        return cls(read["records"], read["objections"], read["standing"], tally)
 
 
 def _count(counts: dict[str, int], name: str, sign: int) -> None:
@@ -179,11 +180,12 @@ def render(
     moment: Moment,
     summary: Summary,
     shown: tuple[Sequence[Line], Sequence[Line]],
-    rules: Rules,
+    by: tuple[Catalogue, Model],
 ) -> bytes:
     """Write a profile as it is served; ``shown`` holds the factors and the listings."""
     factors, listings = shown
-    score = rules.model.total(summary.sums, summary.codes)
+    catalogue, model = by
+    score = model.total(summary.tally.sums, summary.tally.codes)
     return orjson.dumps(
         {
             "entity": entity,
@@ -193,13 +195,13 @@ def render(
             "valid_from": instants.text(moment.valid_from),
             "valid_until": instants.text_or_none(moment.valid_until),
             "score": {
-                "model": rules.model.name,
-                "version": rules.model.version,
+                "model": model.name,
+                "version": model.version,
                 "value": None if score.value is None else number(score.value),
                 "grade": score.grade,
                 "factors": [
                     {
-                        "code": factor.code,
+                        "code": factor.contribution.code if factor.contribution else None,
                         "points": number(factor.points),
                         "record": factor.record,
                         "until": instants.text_or_none(factor.points_until),
@@ -207,7 +209,7 @@ def render(
                     for factor in factors
                 ],
             },
-            "standing": {name: summary.standing.get(name, 0) for name in rules.catalogue.classes},
+            "standing": {name: summary.standing.get(name, 0) for name in catalogue.classes},
             "listings": [_listing(listed) for listed in listings],
             "objections": summary.objections,
             "records": f"/v1/entities/{entity}/records",

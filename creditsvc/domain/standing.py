@@ -6,15 +6,15 @@ boundaries nothing changes: that is what lets a stored answer say from when and 
 
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from creditsvc.domain import instants
 from creditsvc.domain.catalogue import Catalogue
 from creditsvc.domain.publicity import Publicity, day_of, expiry, publicity
 from creditsvc.domain.records import STANDING, Record
+from creditsvc.domain.schedule import Schedule
 from scoring.data import Facts
-from scoring.engine import ZERO, Model
+from scoring.engine import Contribution, Model
 
 EXPIRED = "expired"
 
@@ -24,7 +24,10 @@ class Rules:
     """What an evaluation goes by."""
 
     catalogue: Catalogue
-    model: Model
+    schedule: Schedule
+
+    def model(self, at: datetime, zone: ZoneInfo) -> Model:
+        return self.schedule.model(at, zone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +42,7 @@ class Evaluation:
     publicity: Publicity
     public: bool
     standing: bool
-    code: str | None
-    points: Decimal
+    contribution: Contribution | None
     points_until: datetime | None
     changed_at: datetime | None
     public_changed_at: datetime | None
@@ -75,29 +77,25 @@ def facts(record: Record, state: str, catalogue: Catalogue) -> Facts:
 def evaluate(record: Record, at: datetime, rules: Rules, zone: ZoneInfo) -> Evaluation:
     """Tell what a record amounts to at an instant."""
     if record.withdrawn:
-        return Evaluation(
-            record.state, Publicity(ever=False), False, False, None, ZERO, None, None, None, None
-        )
+        return Evaluation(record.state, Publicity(ever=False), False, False, None, None, None, None, None)
     ends = expiry(record, rules.catalogue, zone)
     shown = publicity(record, rules.catalogue, zone)
     state = EXPIRED if ends is not None and at >= ends else record.state
     day = day_of(record, rules.catalogue, zone)
-    steps = tuple(
-        instants.start_of(change, zone)
-        for change in rules.model.changes(facts(record, record.state, rules.catalogue), day)
-    )
+    model = rules.model(at, zone)
+    told = facts(record, record.state, rules.catalogue)
+    steps = tuple(instants.start_of(change, zone) for change in model.changes(told, day))
     bounds = _Boundaries(ends, shown, steps).all()
     since = [bound for bound in bounds if record.recorded_at < bound <= at]
     ahead = next((bound for bound in bounds if bound > at), None)
-    given = rules.model.contribution(facts(record, state, rules.catalogue), day, at.astimezone(zone).date())
+    given = model.contribution({**told, "state": state}, day, at.astimezone(zone).date())
     fades = instants.start_of(given.until, zone) if given and given.until else None
     return Evaluation(
         state=state,
         publicity=shown,
         public=shown.at(at),
         standing=state == STANDING,
-        code=given.code if given else None,
-        points=given.points if given else ZERO,
+        contribution=given,
         points_until=instants.earliest(fades, ends) if given else None,
         changed_at=since[-1] if since else None,
         public_changed_at=next((bound for bound in reversed(since) if shown.before(bound)), None),

@@ -6,12 +6,13 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
+from creditsvc.domain import instants
 from creditsvc.domain.account import Account, Held, RecordKey, Standing, profile_of
 from creditsvc.domain.profile import Line, Naming, Summary, View
 from creditsvc.domain.standing import Rules
-from creditsvc.ledger.entries import Row, Session, entry, stored_line
+from creditsvc.ledger.entries import Row, Session, entry, score_columns, stored_line
 from creditsvc.store.database import load_queries
-from scoring.engine import ZERO
+from scoring.engine import Contribution
 
 SQL = load_queries("append")
 
@@ -29,7 +30,15 @@ def _account(row: Row) -> Account:
     public = Standing(Summary.parse(row["public_summary"]), row["public_version"], row["public_from"])
     naming = Naming(row["name"], row["name_rank"] or "", row["status"], row["status_rank"] or "")
     views: dict[View, Standing] = {"public": public, "shared": shared}
-    return Account(row["entity_id"], row["version"], row["recorded_at"], naming, views)
+    return Account(
+        entity=row["entity_id"],
+        version=row["version"],
+        recorded_at=row["recorded_at"],
+        naming=naming,
+        views=views,
+        model=row["model"],
+        announced=row["announced"],
+    )
 
 
 async def load_records(
@@ -37,11 +46,14 @@ async def load_records(
     accounts: Mapping[str, Account],
     named: Mapping[str, set[RecordKey]],
     now: datetime,
+    rules: Rules,
 ) -> None:
-    """Load what events name and what time has changed; these whole, with their events."""
+    """Load what events name and what time or a new model has changed; these whole, with their events."""
     keys = sorted({(entity, number) for entity, records in named.items() for number, _ in records})
+    outdated = {entity for entity, account in accounts.items() if account.outdated(now, rules)}
+    numbers = [number for _, number in keys]
     rows = await connection.fetch(
-        SQL.find_records, [key[0] for key in keys], [key[1] for key in keys], list(accounts), now
+        SQL.find_records, [entity for entity, _ in keys], numbers, list(accounts), now, list(outdated)
     )
     wanted: list[tuple[str, int]] = []
     place: dict[tuple[str, int], Held] = {}
@@ -50,7 +62,7 @@ async def load_records(
         key = (row["record"], row["source"])
         held = account.held[key] = Held(stored_line(row))
         due = row["next_change"] is not None and row["next_change"] <= now
-        if due or key in named.get(account.entity, ()):
+        if due or account.entity in outdated or key in named.get(account.entity, ()):
             for sequence in row["sequences"]:
                 wanted.append((account.entity, sequence))
                 place[account.entity, sequence] = held
@@ -83,8 +95,7 @@ async def store_records(
                     seen.objected,
                     seen.listing,
                     seen.since,
-                    seen.code,
-                    seen.points,
+                    *score_columns(seen),
                     seen.points_until,
                     seen.next_change,
                 )
@@ -109,8 +120,10 @@ async def store_profiles(connection: Session, accounts: Mapping[str, Account], r
         return
     shown = await _shown(connection, entities)
     for row in await connection.fetch(SQL.next_changes, entities):
-        views = accounts[row["entity_id"]].views
-        views["shared"].until, views["public"].until = row["shared_until"], row["public_until"]
+        account = accounts[row["entity_id"]]
+        released = rules.schedule.changes(account.settled_at, account.zone) if account.settled_at else None
+        account.views["shared"].until = instants.earliest(row["shared_until"], released)
+        account.views["public"].until = instants.earliest(row["public_until"], released)
     rows = [_profile_row(accounts[entity], shown, rules) for entity in entities]
     await connection.execute(SQL.update_entities, *columns(rows))
 
@@ -139,8 +152,7 @@ def _factor(row: Row) -> Line:
         objected=False,
         listing=False,
         since=None,
-        code=row["code"],
-        points=row["points"],
+        contribution=Contribution(row["code"], "", row["points"], None),
         points_until=row["points_until"],
         next_change=None,
     )
@@ -156,8 +168,7 @@ def _listed(row: Row) -> Line:
         objected=False,
         listing=True,
         since=row["since"],
-        code=None,
-        points=ZERO,
+        contribution=None,
         points_until=None,
         next_change=None,
     )
@@ -179,6 +190,8 @@ def _profile_row(account: Account, shown: Mapping[tuple[str, View], _Shown], rul
         account.naming.name_rank,
         account.naming.status,
         account.naming.status_rank,
+        account.model,
+        account.announced,
         shared.summary.dump(),
         shared.since,
         shared.until,

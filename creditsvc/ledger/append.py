@@ -57,7 +57,7 @@ async def append(connection: Session, events: Sequence[Event], rules: Rules) -> 
         accounts = await lock(connection, (event.entity for event in events))
         group = _Group(await connection.fetchval(SQL.now), accounts, await _claims(connection, events))
         fresh = [event for event in events if (event.source, event.id) not in group.claims]
-        await load_records(connection, accounts, _named_records(fresh), group.now)
+        await load_records(connection, accounts, _named_records(fresh), group.now, rules)
         outcomes = [_enter(event, group, rules) for event in events]
         await _store(connection, group, rules)
     return outcomes
@@ -68,7 +68,7 @@ async def refold(connection: Session, entities: Sequence[str], rules: Rules) -> 
     async with connection.transaction():
         accounts = await lock(connection, entities)
         group = _Group(await connection.fetchval(SQL.now), accounts, {})
-        await load_records(connection, accounts, {}, group.now)
+        await load_records(connection, accounts, {}, group.now, rules)
         await _store(connection, group, rules)
 
 
@@ -160,7 +160,9 @@ async def _store(connection: Session, group: _Group, rules: Rules) -> None:
         if len(claimed) != len(group.identities):
             raise IdentityRace
         await connection.execute(SQL.insert_events, *columns(group.events))
-    changed = {entity: account for entity, account in group.accounts.items() if account.changed}
+    changed = {
+        entity: account for entity, account in group.accounts.items() if account.changed(group.now, rules)
+    }
     await store_records(connection, changed, group.now, rules)
     await store_profiles(connection, changed, rules)
     if group.named:

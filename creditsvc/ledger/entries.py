@@ -1,13 +1,15 @@
 """Stored events and records as the domain reads them."""
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import orjson
 from asyncpg.pool import PoolConnectionProxy
 
-from creditsvc.domain.profile import Line
+from creditsvc.domain.profile import Line, plain
 from creditsvc.domain.records import Entry
+from scoring.engine import ZERO, Contribution
 
 Row = asyncpg.Record
 
@@ -44,8 +46,30 @@ def stored_line(row: Row) -> Line:
         objected=row["objected"],
         listing=row["listing"],
         since=row["since"],
-        code=row["code"],
-        points=row["points"],
+        contribution=_contribution(row),
         points_until=row["points_until"],
         next_change=row["next_change"],
     )
+
+
+def _contribution(row: Row) -> Contribution | None:
+    if row["code"] is None:
+        return None
+    amounts = orjson.loads(row["amounts"]) if row["amounts"] is not None else {}
+    return Contribution(
+        code=row["code"],
+        group=row["code_group"],
+        points=row["points"],
+        until=None,
+        amounts={name: Decimal(amount) for name, amount in amounts.items()},
+    )
+
+
+def score_columns(line: Line) -> tuple[str | None, str | None, Decimal, str | None]:
+    """Give what is stored of a line's contribution: code, group, points, amounts."""
+    given = line.contribution
+    if given is None:
+        return None, None, ZERO, None
+    amounts = {name: plain(amount) for name, amount in given.amounts.items()}
+    written = orjson.dumps(amounts, option=orjson.OPT_SORT_KEYS).decode() if amounts else None
+    return given.code, given.group, given.points, written

@@ -15,10 +15,11 @@ from creditsvc.domain import catalogue, names
 from creditsvc.domain.account import Past, account_at, replay
 from creditsvc.domain.canonical import canonical, leaf, leaf_hash
 from creditsvc.domain.records import Entry
+from creditsvc.domain.schedule import schedule_of
 from creditsvc.domain.standing import Rules
+from creditsvc.ledger import releases
 from creditsvc.ledger.entries import Row, Session, entry, stored_line
 from creditsvc.store.database import connect, load_queries
-from scoring import engine
 
 SQL = load_queries("fsck")
 PAGE = 200
@@ -30,9 +31,10 @@ async def check(dsn: str, *, progress: Callable[[int, int], None]) -> list[str]:
 
     ``progress`` is told how many entities are done, and of how many.
     """
-    rules = Rules(catalogue.load(), engine.load("credit-baseline", "1"))
     connection = await connect(dsn)
     try:
+        schedule = schedule_of(await releases.load(connection), releases.OFFICIAL)
+        rules = Rules(catalogue.load(), schedule)
         return await _check(connection, rules, progress)
     finally:
         await connection.close()
@@ -164,6 +166,8 @@ def _check_profile(stored: Row, past: Past, rules: Rules) -> Iterator[str]:
         "name_rank": naming.name_rank,
         "status": naming.status,
         "status_rank": naming.status_rank,
+        "model": account.model,
+        "announced": account.announced,
         "shared_summary": shared.summary.dump(),
         "shared_from": shared.since,
         "shared_until": shared.until,

@@ -29,9 +29,10 @@ class Lookups:
     receipt was given before it began.
     """
 
-    def __init__(self, pool: Pool, query: str, *, connections: int) -> None:
+    def __init__(self, pool: Pool, query: str, *, announced: int, connections: int) -> None:
         self._pool = pool
         self._query = query
+        self._announced = announced
         self._free = connections
         self._waiting: dict[str, asyncio.Future[Stored | None]] = {}
         self._running: set[asyncio.Task[None]] = set()
@@ -61,7 +62,8 @@ class Lookups:
                         del self._waiting[entity]
                     try:
                         found = {
-                            row["entity_id"]: row for row in await connection.fetch(self._query, list(asked))
+                            row["entity_id"]: row
+                            for row in await connection.fetch(self._query, list(asked), self._announced)
                         }
                     except Exception as error:  # noqa: BLE001  whoever waits must hear, whatever went wrong
                         _fail(asked, error)

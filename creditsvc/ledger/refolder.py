@@ -28,6 +28,7 @@ class Refolder:
     def __init__(self, pool: Pool, rules: Rules) -> None:
         self._pool = pool
         self._rules = rules
+        self._announced = len(rules.schedule.releases)
         self._asked: dict[str, asyncio.Future[None]] = {}
         self._running: asyncio.Task[None] | None = None
         self._sweeping = asyncio.create_task(self._sweep(), name="sweep")
@@ -81,7 +82,8 @@ class Refolder:
             try:
                 async with self._pool.acquire() as connection:
                     due = [
-                        row["entity_id"] for row in await connection.fetch(SQL.due_entities, GROUP_ENTITIES)
+                        row["entity_id"]
+                        for row in await connection.fetch(SQL.due_entities, GROUP_ENTITIES, self._announced)
                     ]
                 if due:
                     await self._fold(due)

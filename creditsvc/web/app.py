@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator, Iterable
 from aiohttp import web
 
 from creditsvc.domain import catalogue
+from creditsvc.domain.schedule import schedule_of
 from creditsvc.domain.standing import Rules
+from creditsvc.ledger import releases
 from creditsvc.ledger.reader import Reader
 from creditsvc.ledger.refolder import Refolder
 from creditsvc.ledger.writer import Writer
@@ -41,7 +43,6 @@ from creditsvc.web.limits import LIMITS, Limits
 from creditsvc.web.middleware import TABLE, edge, finish_headers
 from creditsvc.web.probes import READINESS, Readiness
 from creditsvc.web.routes import Route
-from scoring import engine
 
 ROUTES: tuple[Route, ...] = (
     *events.ROUTES,
@@ -55,8 +56,6 @@ ROUTES: tuple[Route, ...] = (
     *probes.ROUTES,
     *metrics.ROUTES,
 )
-
-MODEL = ("credit-baseline", "1")  # the official score
 
 
 def application(settings: Settings, dsn: str, routes: Iterable[Route] = ROUTES) -> web.Application:
@@ -110,7 +109,9 @@ async def _keyring(app: web.Application) -> AsyncIterator[None]:
 
 async def _ledger(app: web.Application) -> AsyncIterator[None]:
     settings = app[SETTINGS]
-    rules = Rules(app[CATALOGUE], engine.load(*MODEL))
+    async with app[LOOKUP_POOL].acquire() as connection:
+        announced = await releases.load(connection)
+    rules = Rules(app[CATALOGUE], schedule_of(announced, releases.OFFICIAL))
     writer = Writer(
         app[APPEND_POOL],
         rules,

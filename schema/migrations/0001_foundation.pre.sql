@@ -82,7 +82,9 @@ create table record (
     listing boolean not null,
     since timestamptz,
     code text,
+    code_group text,
     points numeric not null,
+    amounts text,
     points_until timestamptz,
     next_change timestamptz,
     primary key (entity_id, record, source)
@@ -96,6 +98,8 @@ comment on column record.standing is 'Counts in the profile and may score: not e
 comment on column record.public is 'In the public view now';
 comment on column record.since is 'When what it records took effect';
 comment on column record.code is 'Reason code of its contribution to the official score';
+comment on column record.code_group is 'The sum of the score that the points are added to';
+comment on column record.amounts is 'What is added to further sums, as canonical JSON; null for nothing';
 comment on column record.next_change is 'When time alone next changes any of this';
 
 create table entity (
@@ -106,6 +110,8 @@ create table entity (
     name_rank text,
     status text,
     status_rank text,
+    model text,
+    announced integer not null default 0,
     shared_summary bytea,
     shared_from timestamptz,
     shared_until timestamptz,
@@ -116,10 +122,25 @@ create table entity (
     public_until timestamptz,
     public_profile bytea
 );
+create index entity_announced on entity (announced);
 create index entity_due on entity (shared_until) where shared_until is not null;
 comment on table entity is 'One organisation: its last sequence, and its profile as bytes for the public and for those it is shared with';
 comment on column entity.name_rank is 'Orders what named it, whatever the order of arrival: the greatest wins';
+comment on column entity.model is 'Version of the official model that it was scored by';
+comment on column entity.announced is 'How many releases of that model had been announced then';
 comment on column entity.public_profile is 'Null while nothing on record is public';
+
+create table model_release (
+    number integer primary key,
+    name text not null,
+    version text not null,
+    sha256 bytea not null check (octet_length(sha256) = 32),
+    in_force_from date,
+    announced_at timestamptz,
+    unique (name, version)
+);
+comment on table model_release is 'The scoring models as released: which bytes, and since when everybody could know';
+comment on column model_release.announced_at is 'Null for what was there from the beginning';
 
 create table entity_name (
     entity_id text collate "C" not null,
@@ -144,6 +165,8 @@ create trigger event_no_truncate before truncate on event
     for each statement execute function refuse_change();
 create trigger event_identity_append_only before update or delete on event_identity
     for each row execute function refuse_change();
+create trigger model_release_append_only before update or delete on model_release
+    for each row execute function refuse_change();
 create trigger event_identity_no_truncate before truncate on event_identity
     for each statement execute function refuse_change();
 
@@ -158,13 +181,14 @@ create function append_horizon() returns timestamptz
 $$;
 
 grant usage on schema creditsvc to creditsvc_append, creditsvc_lookup;
-grant select on agency, client, api_key, event, event_identity, record, entity, entity_name, log_pending
+grant select on agency, client, api_key, event, event_identity, record, entity, entity_name, log_pending,
+    model_release
     to creditsvc_append, creditsvc_lookup;
 grant insert on event, event_identity, log_pending to creditsvc_append;
 grant insert, update on record, entity, entity_name to creditsvc_append;
 
 -- down
 drop function append_horizon();
-drop table entity_name, entity, record, log_pending, event_identity, event, api_key, client, agency;
+drop table entity_name, model_release, entity, record, log_pending, event_identity, event, api_key, client, agency;
 drop function refuse_change();
 revoke usage on schema creditsvc from creditsvc_append, creditsvc_lookup;

@@ -9,7 +9,7 @@ on conflict (entity_id) do nothing;
 
 -- name: lock_entities
 -- Lock the entities in key order. Whoever holds this lock alone gives out the entity's sequences.
-select entity_id, version, recorded_at, name, name_rank, status, status_rank,
+select entity_id, version, recorded_at, name, name_rank, status, status_rank, model, announced,
        shared_summary, shared_from, public_summary, public_version, public_from
 from entity
 where entity_id = any($1::text[])
@@ -28,16 +28,22 @@ join event_identity i on i.source = k.source and i.id = k.id
 join event e on e.entity_id = i.entity_id and e.sequence = i.sequence;
 
 -- name: find_records
--- The records that events name (under any source: who else holds the number matters), and those that time has changed.
+-- The records that events name (under any source: who else holds the number matters), those that time has
+-- changed, and all of entities that were scored by another version of the model.
 select r.entity_id, r.record, r.source, r.class, r.sequences, r.standing, r.public, r.objected,
-       r.listing, r.since, r.code, r.points, r.points_until, r.next_change
+       r.listing, r.since, r.code, r.code_group, r.points, r.amounts, r.points_until, r.next_change
 from unnest($1::text[], $2::text[]) as k (entity_id, record)
 join record r on r.entity_id = k.entity_id and r.record = k.record
 union
 select r.entity_id, r.record, r.source, r.class, r.sequences, r.standing, r.public, r.objected,
-       r.listing, r.since, r.code, r.points, r.points_until, r.next_change
+       r.listing, r.since, r.code, r.code_group, r.points, r.amounts, r.points_until, r.next_change
 from unnest($3::text[]) as k (entity_id)
-join record r on r.entity_id = k.entity_id and r.next_change <= $4;
+join record r on r.entity_id = k.entity_id and r.next_change <= $4
+union
+select r.entity_id, r.record, r.source, r.class, r.sequences, r.standing, r.public, r.objected,
+       r.listing, r.since, r.code, r.code_group, r.points, r.amounts, r.points_until, r.next_change
+from unnest($5::text[]) as k (entity_id)
+join record r on r.entity_id = k.entity_id;
 
 -- name: find_entries
 -- The events of records that are to be folded again, by their place.
@@ -72,19 +78,19 @@ select entity_id, sequence from inserted;
 -- name: upsert_records
 -- What the folds come to.
 insert into record (entity_id, record, source, class, sequences, standing, public, objected, listing,
-                    since, code, points, points_until, next_change)
+                    since, code, code_group, points, amounts, points_until, next_change)
 select k.entity_id, k.record, k.source, k.class, k.sequences::bigint[], k.standing, k.public, k.objected,
-       k.listing, k.since, k.code, k.points, k.points_until, k.next_change
+       k.listing, k.since, k.code, k.code_group, k.points, k.amounts, k.points_until, k.next_change
 from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::boolean[],
-            $8::boolean[], $9::boolean[], $10::timestamptz[], $11::text[], $12::numeric[],
-            $13::timestamptz[], $14::timestamptz[])
+            $8::boolean[], $9::boolean[], $10::timestamptz[], $11::text[], $12::text[], $13::numeric[],
+            $14::text[], $15::timestamptz[], $16::timestamptz[])
     as k (entity_id, record, source, class, sequences, standing, public, objected, listing, since, code,
-          points, points_until, next_change)
+          code_group, points, amounts, points_until, next_change)
 on conflict (entity_id, record, source) do update
 set class = excluded.class, sequences = excluded.sequences, standing = excluded.standing,
     public = excluded.public, objected = excluded.objected, listing = excluded.listing,
-    since = excluded.since, code = excluded.code, points = excluded.points,
-    points_until = excluded.points_until, next_change = excluded.next_change;
+    since = excluded.since, code = excluded.code, code_group = excluded.code_group,
+    points = excluded.points, amounts = excluded.amounts, points_until = excluded.points_until, next_change = excluded.next_change;
 
 -- name: strongest_records
 -- From each end of the points, and for each view, the few that a profile may show; by index, however many there are.
@@ -131,15 +137,15 @@ from unnest($1::text[]) as k (entity_id);
 -- The profiles as they will be served.
 update entity e
 set version = k.version, recorded_at = k.recorded_at, name = k.name, name_rank = k.name_rank,
-    status = k.status, status_rank = k.status_rank, shared_summary = k.shared_summary,
+    status = k.status, status_rank = k.status_rank, model = k.model, announced = k.announced, shared_summary = k.shared_summary,
     shared_from = k.shared_from, shared_until = k.shared_until, shared_profile = k.shared_profile,
     public_summary = k.public_summary, public_version = k.public_version, public_from = k.public_from,
     public_until = k.public_until, public_profile = k.public_profile
 from unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[],
-            $8::bytea[], $9::timestamptz[], $10::timestamptz[], $11::bytea[], $12::bytea[], $13::bigint[],
-            $14::timestamptz[], $15::timestamptz[], $16::bytea[])
-    as k (entity_id, version, recorded_at, name, name_rank, status, status_rank, shared_summary, shared_from,
-          shared_until, shared_profile, public_summary, public_version, public_from, public_until,
+            $8::text[], $9::integer[], $10::bytea[], $11::timestamptz[], $12::timestamptz[], $13::bytea[],
+            $14::bytea[], $15::bigint[], $16::timestamptz[], $17::timestamptz[], $18::bytea[])
+    as k (entity_id, version, recorded_at, name, name_rank, status, status_rank, model, announced,
+          shared_summary, shared_from, shared_until, shared_profile, public_summary, public_version, public_from, public_until,
           public_profile)
 where e.entity_id = k.entity_id;
 
@@ -160,7 +166,6 @@ from unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[]) as k (entity_
 -- Profiles that time has outrun; those that somebody is at work on are passed over.
 select entity_id
 from entity
-where shared_until <= clock_timestamp()
-order by shared_until
+where version > 0 and (shared_until <= clock_timestamp() or announced < $2)
 limit $1
 for update skip locked;

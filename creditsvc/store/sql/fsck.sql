@@ -4,7 +4,7 @@ select count(*) from entity;
 
 -- name: entities
 -- A page of entities as stored.
-select entity_id, version, recorded_at, name, name_rank, status, status_rank, shared_summary, shared_from,
+select entity_id, version, recorded_at, name, name_rank, status, status_rank, model, announced, shared_summary, shared_from,
        shared_until, shared_profile, public_summary, public_version, public_from, public_until, public_profile
 from entity
 where entity_id > $1
@@ -25,8 +25,8 @@ order by e.entity_id, e.sequence;
 
 -- name: records
 -- All records of some entities as stored.
-select entity_id, record, source, class, sequences, standing, public, objected, listing, since, code, points,
-       points_until, next_change
+select entity_id, record, source, class, sequences, standing, public, objected, listing, since, code,
+       code_group, points, amounts, points_until, next_change
 from record
 where entity_id = any($1::text[])
 order by entity_id, record, source;

@@ -72,7 +72,7 @@ TAMPERING = {
     "a made-up record": (
         """insert into record
            select entity_id, 'X', source, class, sequences, standing, public, objected, listing, since, code,
-                  points, points_until, next_change
+                  code_group, points, amounts, points_until, next_change
            from record where record = 'P0'""",
         f"{ENTITY}: record X",
     ),

@@ -73,7 +73,7 @@ class Kept:
                 self.entries.append(account.enter(one, at, RULES))
             except Refusal:
                 continue
-        if account.changed:
+        if account.changed(now, RULES):
             self.store(account, now)
 
     def look(self, now):
