@@ -62,10 +62,16 @@ def read(content: bytes, fields: Collection[str] | None = None) -> Model:
         model = _ADAPTER.validate_python(written)
     except pydantic.ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
-        raise ModelInvalid([(_pointer(one, written), one["msg"]) for one in found]) from error
+        raise ModelInvalid([_problem(one, written) for one in found]) from error
     if wrong := list(problems(model, fields)):
         raise ModelInvalid([(_joined(place), what) for place, what in wrong])
     return model
+
+
+def _problem(error: ErrorDetails, written: Any) -> tuple[str, str]:
+    if error["type"] in {"union_tag_not_found", "union_tag_invalid"}:
+        return "/family", "The family of the model: additive or ratio"
+    return _pointer(error, written), error["msg"]
 
 
 def _pointer(error: ErrorDetails, written: Any) -> str:
