@@ -5,9 +5,11 @@ summaries; and as there, only records that an event names or that time has chang
 """
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 import orjson
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +17,10 @@ from creditsvc.domain import instants
 from creditsvc.domain.account import Account, Held, Standing, account_at, profile_of, sees
 from creditsvc.domain.profile import Line, Naming, Summary, newest_listings
 from creditsvc.domain.records import Entry
+from creditsvc.domain.schedule import Release, Schedule
+from creditsvc.domain.standing import Rules
 from creditsvc.errors import Refusal
+from scoring import engine
 from tests.making import ENTITY, OTHER_SOURCE, RULES, SOURCE, event
 
 START = datetime(2026, 4, 1, tzinfo=UTC)
@@ -27,6 +32,9 @@ VIEWS = ("public", "shared")
 class Kept:
     """An account as it is stored."""
 
+    rules: Rules = RULES
+    model: str | None = None
+    announced: int = 0
     version: int = 0
     recorded_at: datetime | None = None
     naming: Naming = field(default_factory=Naming)
@@ -45,40 +53,46 @@ class Kept:
                 view: Standing(Summary.parse(summary), version, since)
                 for view, (summary, version, since, _) in self.views.items()
             },
+            model=self.model,
+            announced=self.announced,
         )
+        outdated = account.outdated(now, self.rules)
         for key, line in self.lines.items():
             due = line.next_change is not None and line.next_change <= now
-            wanted = key in named or due
+            wanted = key in named or due or outdated
             if wanted or key[0] in {number for number, _ in named}:
                 own = [entry for entry in self.entries if (entry.record, entry.source) == key]
                 account.held[key] = Held(line, own if wanted else [])
         return account
 
     def store(self, account, at):
-        for line, _ in account.settle(max(at, account.recorded_at), RULES):
+        for line, _ in account.settle(max(at, account.recorded_at), self.rules):
             self.lines[line.record, line.source] = line
         self.version, self.recorded_at, self.naming = account.version, account.recorded_at, account.naming
+        self.model, self.announced = account.model, account.announced
         for view, standing in account.views.items():
             seen = [line for line in self.lines.values() if sees(view, line)]
             changes = (x.next_change for x in self.lines.values() if view == "shared" or x.public)
-            standing.until = instants.earliest(*changes)
+            released = self.rules.schedule.changes(account.settled_at, account.zone)
+            standing.until = instants.earliest(*changes, released)
             self.views[view] = (standing.summary.dump(), standing.version, standing.since, standing.until)
-            self.profiles[view] = profile_of(account, view, seen, newest_listings(seen), RULES)
+            self.profiles[view] = profile_of(account, view, seen, newest_listings(seen), self.rules)
 
     def step(self, events, now):
         account = self.load({(one.record, one.source) for one in events}, now)
         for one in events:
             at = now if account.recorded_at is None else max(now, account.recorded_at + TICK)
             try:
-                self.entries.append(account.enter(one, at, RULES))
+                self.entries.append(account.enter(one, at, self.rules))
             except Refusal:
                 continue
-        if account.changed(now, RULES):
+        if account.changed(now, self.rules):
             self.store(account, now)
 
     def look(self, now):
         """Read as the service reads: what time has outrun is folded again first."""
-        if (until := self.views["shared"][3]) is not None and until <= now:
+        until = self.views["shared"][3]
+        if (until is not None and until <= now) or self.announced < self.rules.schedule.announced(now):
             self.step([], now)
         return dict(self.profiles)
 
@@ -86,8 +100,8 @@ class Kept:
         known = [entry for entry in self.entries if entry.recorded_at <= at]
         if not known:
             return dict.fromkeys(VIEWS)
-        past = account_at(ENTITY, known, at, RULES)
-        return {view: past.profile(view, RULES) for view in VIEWS}
+        past = account_at(ENTITY, known, at, self.rules)
+        return {view: past.profile(view, self.rules) for view in VIEWS}
 
 
 days = st.integers(-700, 1200).map(lambda n: (START + timedelta(days=n)).date().isoformat())
@@ -154,10 +168,26 @@ steps = st.lists(
 )
 
 
+BASELINE = engine.load("credit-baseline", "1")
+STRICTER = BASELINE.model_copy(
+    update={
+        "version": "2",
+        "start": Decimal(500),
+        "in_force_from": date(2027, 3, 1),
+        "rules": BASELINE.rules[1:],
+    }
+)
+TWO_VERSIONS = Rules(
+    RULES.catalogue,
+    Schedule((Release(BASELINE), Release(STRICTER, datetime(2026, 8, 1, 10, tzinfo=UTC)))),
+)
+
+
+@pytest.mark.parametrize("rules", [RULES, TWO_VERSIONS], ids=["one version", "a new version is announced"])
 @settings(max_examples=300, deadline=None)
 @given(steps)
-def test_step_by_step_is_the_fold_of_the_whole_and_the_past_stays(history):
-    kept, now = Kept(), START
+def test_step_by_step_is_the_fold_of_the_whole_and_the_past_stays(rules, history):
+    kept, now = Kept(rules), START
     given_answers = []
     for minutes, pushed in history:
         now += timedelta(minutes=minutes) + 10 * TICK
