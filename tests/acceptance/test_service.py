@@ -28,6 +28,13 @@ WORKERS = 2
 EVENT = {"Content-Type": "application/cloudevents+json"}
 
 
+def is_worker(process: psutil.Process) -> bool:
+    try:
+        return "creditsvc.web.worker" in process.cmdline()
+    except psutil.NoSuchProcess:  # it has ended since it was listed, or is a zombie
+        return False
+
+
 @dataclass
 class Running:
     """A service and what it says on standard error."""
@@ -40,7 +47,7 @@ class Running:
     @property
     def workers(self) -> list[psutil.Process]:
         children = psutil.Process(self.process.pid).children()
-        return [child for child in children if "creditsvc.web.worker" in child.cmdline()]
+        return [child for child in children if is_worker(child)]
 
     @property
     def postmaster(self) -> psutil.Process:
