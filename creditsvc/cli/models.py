@@ -63,7 +63,7 @@ def read(file: Path) -> Model:
 
 
 def find(named: str, on: date) -> Model:
-    """Find a model by NAME@VERSION, by NAME as in force on a day, or by its file's path; else a wrong call."""
+    """Find a model by NAME@VERSION, by NAME as in force on a day, or by its file; else a wrong call."""
     if named.endswith(".json"):
         return _of_file(Path(named))
     name, _, version = named.partition("@")
