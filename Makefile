@@ -32,6 +32,12 @@ run: $(VENV)/local.stamp ## Start the service on loopback with its own PostgreSQ
 test: lint ## Run everything that must hold: lint, types and all tests, on the embedded PostgreSQL
 	@$(BIN)/python -m pytest
 
+# `make campaign SEED=7 SECONDS=60` starts from a certain seed; it says which seeds it takes.
+SECONDS := 600
+.PHONY: campaign
+campaign: $(VENV)/dev.stamp ## Kill, shuffle and repeat at random for ten minutes, with a new seed each round
+	@$(BIN)/python -m tests.campaign --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+
 .PHONY: lint
 lint: $(VENV)/dev.stamp ## Check style, format and types alone
 	@$(BIN)/ruff check .

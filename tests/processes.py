@@ -79,6 +79,10 @@ class Service:
         return self._process.pid
 
     @property
+    def has_ended(self) -> bool:
+        return self._process is None or self._process.returncode is not None
+
+    @property
     def workers(self) -> list[int]:
         return [pid for pid, command in children(self.pid).items() if "creditsvc.web.worker" in command]
 
@@ -99,13 +103,14 @@ class Service:
                         return pid
         raise LookupError(port)
 
-    async def start(self) -> None:
-        """Start it and wait until it is ready."""
+    async def start(self, *, ready: bool = True) -> None:
+        """Start it and wait until it is ready, unless told not to."""
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "creditsvc", "serve"), env=self.environment, stderr=log
             )
-        await self.ready()
+        if ready:
+            await self.ready()
 
     async def ready(self) -> None:
         """Wait until every worker is there and the service says that it can serve."""

@@ -1,6 +1,7 @@
 """Processes killed in the middle of real requests: nothing acknowledged is lost, nothing is there twice."""
 
 import asyncio
+import contextlib
 import os
 import random
 import signal
@@ -12,7 +13,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.chance import SEED
+from tests.chance import CAMPAIGN, SEED
 from tests.making import SOURCE, raw
 from tests.processes import Agency, Service, service
 
@@ -144,11 +145,11 @@ async def histories(running, entities, session):
     return found
 
 
-def one_backend(running):
-    """A process of PostgreSQL that appends right now, or at least may."""
+def one_backend(running, chance):
+    """A process of PostgreSQL that serves a connection of ours."""
     named = Path(f"/proc/{running.postmaster}/task/{running.postmaster}/children").read_text().split()
     backends = [int(pid) for pid in named if b"creditsvc" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    return random.Random(SEED).choice(backends)
+    return chance.choice(backends)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +170,7 @@ async def test_killed_inside_a_batch(running, agency, session, victim):
         case "the postmaster":
             victims = [running.postmaster]
         case "a backend":
-            victims = [one_backend(running)]
+            victims = [one_backend(running, chance)]
         case _:
             victims = []
     if victims:
@@ -188,6 +189,39 @@ async def test_killed_inside_a_batch(running, agency, session, victim):
         assert not answered
         assert agency.unanswered
     await everything_holds(running, agency, session)
+
+
+@pytest.mark.skipif(not CAMPAIGN, reason="takes a minute: make campaign")
+async def test_killed_again_and_again_at_random(running, agency, session):
+    """Also while what was killed before is still coming back."""
+    chance = random.Random(f"{SEED}/again")
+    stop = asyncio.Event()
+    pushing = [asyncio.create_task(push(agency, session, chance, stop)) for _ in range(4)]
+    for _ in range(12):
+        await asyncio.sleep(chance.choice([0.05, 0.3, 1, 3]))
+        match chance.choice(["worker", "worker", "backend", "postmaster", "parent", "stop"]):
+            case "parent":
+                await running.kill()
+                await running.start(ready=False)
+            case "stop":
+                await running.stop()
+                await running.start(ready=False)
+            case victim:
+                with contextlib.suppress(LookupError, ValueError, OSError):  # it may be dead already
+                    os.kill(one_of(running, victim, chance), signal.SIGKILL)
+        if running.has_ended:  # it may find that it cannot start; whoever runs it starts it again
+            await running.start(ready=False)
+    await running.ready()
+    stop.set()
+    await asyncio.gather(*pushing)
+    assert agency.receipts()
+    await everything_holds(running, agency, session)
+
+
+def one_of(running, victim, chance):
+    if victim == "worker":
+        return chance.choice(running.workers)
+    return running.postmaster if victim == "postmaster" else one_backend(running, chance)
 
 
 async def test_terminated_in_the_middle_of_requests_it_answers_what_it_has_taken(running, agency, session):
