@@ -28,6 +28,7 @@ __all__ = [
     "ModelInvalid",
     "Score",
     "Tally",
+    "content",
     "in_force",
     "load",
     "method",
@@ -109,6 +110,11 @@ def _load(name: str, version: str, directory: Path) -> Model:
 def method(name: str, version: str, directory: Path = MODELS) -> str:
     """Give the method of a released model in words (Markdown)."""
     return (directory / name / version / "METHOD.md").read_text(encoding="utf-8")
+
+
+def content(name: str, version: str, directory: Path = MODELS) -> bytes:
+    """Give the file of a released model as it is."""
+    return (directory / name / version / "model.json").read_bytes()
 
 
 @cache

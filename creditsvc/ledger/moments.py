@@ -13,7 +13,7 @@ from creditsvc.domain.account import account_at
 from creditsvc.domain.profile import Moment, View
 from creditsvc.domain.records import Entry
 from creditsvc.domain.standing import Rules
-from creditsvc.errors import EntityUnknown, Malformed, Unavailable, Violation
+from creditsvc.errors import EntityUnknown, NotFound, Unavailable, Violation
 from creditsvc.ledger.entries import entry
 from creditsvc.ledger.lookups import Lookups, Stored
 from creditsvc.store.database import Pool, load_queries
@@ -58,7 +58,7 @@ class Moments:
     async def settle(self, instant: datetime) -> None:
         """Wait until nothing can be recorded at or before an instant any more.
 
-        Raises ``Malformed`` for the future, ``Unavailable`` when a transaction in flight takes too long.
+        Raises ``NotFound`` for the future, ``Unavailable`` when a transaction in flight takes too long.
         """
         for _ in range(SETTLE_ATTEMPTS):
             if self._settled is not None and instant < self._settled:
@@ -67,7 +67,7 @@ class Moments:
             if instant < settled:
                 return
             if instant > now + CLOCK_TOLERANCE:
-                raise Malformed(
+                raise NotFound(
                     "That instant lies in the future",
                     [Violation("/query/as_of", "future", "Ask for an instant that has passed")],
                 )

@@ -37,6 +37,8 @@ class Search:
 
     async def find(self, query: str, view: View, as_of: datetime | None, *, after: int, limit: int) -> Found:
         """Find entities by name, the closest first, as of an instant or now."""
+        if len(names.normal(query)) < names.SHORTEST_QUERY:
+            return Found(Page([], None), EPOCH)  # nothing in it that could match
         wanted = sorted(names.grams(query))
         if as_of is not None:
             await self._moments.settle(as_of)

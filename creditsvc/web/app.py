@@ -10,6 +10,7 @@ from creditsvc.domain.standing import Rules
 from creditsvc.ledger import releases
 from creditsvc.ledger.reader import Reader
 from creditsvc.ledger.refolder import Refolder
+from creditsvc.ledger.scores import Scores
 from creditsvc.ledger.writer import Writer
 from creditsvc.settings import Settings
 from creditsvc.store import clients
@@ -22,9 +23,11 @@ from creditsvc.web import (
     explanations,
     lookups,
     metrics,
+    models,
     openapi,
     pages,
     probes,
+    scores,
     search,
 )
 from creditsvc.web.auth import KEYRING, Keyring
@@ -36,6 +39,7 @@ from creditsvc.web.keys import (
     LIFECYCLE,
     LOOKUP_POOL,
     READER,
+    SCORES,
     SETTINGS,
     Lifecycle,
 )
@@ -48,7 +52,9 @@ ROUTES: tuple[Route, ...] = (
     *events.ROUTES,
     *entities.ROUTES,
     *search.ROUTES,
+    *scores.ROUTES,
     *lookups.ROUTES,
+    *models.ROUTES,
     *catalogue_page.ROUTES,
     *openapi.ROUTES,
     *docs.ROUTES,
@@ -121,6 +127,8 @@ async def _ledger(app: web.Application) -> AsyncIterator[None]:
     app[APPEND] = writer
     refolder = Refolder(app[APPEND_POOL], rules)
     app[READER] = Reader(app[LOOKUP_POOL], refolder, rules)
+    app[SCORES] = Scores(app[READER].moments, rules, announced)
+    models.prepare(app, announced)
     yield
     await refolder.close()
     await writer.close()

@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from creditsvc.domain import catalogue
 from creditsvc.domain.profile import Moment
 from creditsvc.errors import Malformed, Violation
 from creditsvc.ledger.pages import Page
@@ -68,7 +69,7 @@ def _listed(request: web.Request, entity: str, moment: Moment, page: Page, *, pa
 
 
 LIMIT = limit(DEFAULT_PAGE, LONGEST_PAGE)
-TYPE: Schema = {"type": "string", "pattern": r"^credit\.[a-z]+\.[a-z]+$"}
+TYPE: Schema = {"type": "string", "enum": sorted(catalogue.load().types)}
 
 ROUTES = (
     Route(

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from creditsvc.domain.catalogue import Catalogue
 from creditsvc.ledger.reader import Reader
+from creditsvc.ledger.scores import Scores
 from creditsvc.ledger.writer import Writer
 from creditsvc.settings import Settings
 from creditsvc.store.database import Pool
@@ -26,4 +27,5 @@ CATALOGUE: web.AppKey[Catalogue] = web.AppKey("catalogue", Catalogue)
 LOOKUP_POOL: web.AppKey[Pool] = web.AppKey("lookup_pool", asyncpg.Pool)
 APPEND_POOL: web.AppKey[Pool] = web.AppKey("append_pool", asyncpg.Pool)
 APPEND: web.AppKey[Writer] = web.AppKey("append", Writer)
+SCORES: web.AppKey[Scores] = web.AppKey("scores", Scores)
 READER: web.AppKey[Reader] = web.AppKey("reader", Reader)

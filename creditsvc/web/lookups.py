@@ -87,6 +87,7 @@ ROUTES = (
             "Which organisations",
             {JSON: {"entities": ["uscc:91350100M000100Y43", "siren:552081317"]}},
         ),
+        also_problems=frozenset({404}),  # as_of in the future
         responses={200: Response("A result for each, in their order", LookupResults)},
     ),
 )

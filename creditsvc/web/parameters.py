@@ -32,7 +32,8 @@ AS_OF = Parameter(
 CURSOR = Parameter(
     name="cursor",
     description="Where the page begins: `next` of the page before.",
-    schema={"type": "string", "minLength": 1, "maxLength": 512},
+    schema={"type": "string", "pattern": "^[0-9]{1,16}-[0-9]{1,15}$"},
+    problems=frozenset({404}),  # of the future,
 )
 IF_NONE_MATCH = Parameter(
     name="If-None-Match",

@@ -67,14 +67,14 @@ def limit(request: web.Request, default: int, most: int) -> int:
 
 
 def pinned(request: web.Request) -> tuple[datetime | None, int]:
-    """Read from when and where a page is: by its cursor, which pins the instant of the first page."""
+    """Read from when and where a page is: by its cursor, which pins the instant of the first page.
+
+    ``as_of`` beside a cursor changes nothing, so the cursor may be added to the address of the first page.
+    """
     asked, text = as_of(request), request.query.get("cursor")
     if text is None:
         return asked, 0
     cursor = Cursor.parse(text)
-    if asked is not None and asked != cursor.as_of:
-        wrong = Violation("/query/as_of", "cursor", "Leave as_of out: the cursor has it")
-        raise Malformed("The cursor is of another instant.", [wrong])
     return cursor.as_of, cursor.after
 
 

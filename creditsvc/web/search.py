@@ -38,11 +38,11 @@ def _query(request: web.Request) -> str:
         raise NaturalPerson(
             "People are not on record here", [Violation("/query/name", "natural-person", "Ask by a name")]
         )
-    if len(query) > names.LONGEST_QUERY or len(names.normal(query)) < names.SHORTEST_QUERY:
+    if not names.SHORTEST_QUERY <= len(query) <= names.LONGEST_QUERY:
         wrong = Violation(
             "/query/name",
             "length",
-            f"{names.SHORTEST_QUERY} letters or digits at least, {names.LONGEST_QUERY} characters at most",
+            f"{names.SHORTEST_QUERY} characters at least, {names.LONGEST_QUERY} at most",
         )
         raise Malformed("The name is too short or too long to be searched.", [wrong])
     return query

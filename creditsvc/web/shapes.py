@@ -179,6 +179,126 @@ class Hits(Shape):
     next: Next
 
 
+Exact = Annotated[
+    str,
+    Field(
+        pattern=r"^-?\d+(\.\d+|/\d+)?$",
+        description="An exact number: a decimal, or a fraction where that has no end",
+        examples=["-40", "100/3"],
+    ),
+]
+
+
+class ContributionShape(Shape):
+    """What one record adds to the score, and why."""
+
+    model_config = ConfigDict(title="Contribution")
+    code: Annotated[str, Field(description="Reason code of the model")]
+    record: str
+    source: str
+    objected: bool
+    points: Exact
+    amounts: Annotated[dict[str, Exact], Field(description="What it adds to the model's further sums")]
+    share: Annotated[Exact, Field(description="What that comes to in the score")]
+    until: Annotated[Instant | None, Field(description="When time alone changes this")]
+
+
+class Contributions(Shape):
+    """A page of contributions, the strongest first."""
+
+    items: list[ContributionShape]
+    next: Next
+
+
+class ScoreApart(Shape):
+    """A score taken apart. Start, all shares and all adjustments add up to the value."""
+
+    entity: str
+    valid_from: View
+    valid_until: Instant | None
+    model: str
+    version: str
+    value: float | None
+    exact: Annotated[Exact | None, Field(description="The value before it was rounded for publication")]
+    grade: str
+    start: float
+    adjustments: dict[str, Exact]
+    sums: dict[str, Exact]
+    until: Annotated[Instant | None, Field(description="When time alone next changes the score")]
+    contributions: Contributions
+
+
+class RecordName(Shape):
+    """A record by its number and who handed it in."""
+
+    record: str
+    source: str
+
+
+class WhatIf(Shape):
+    """What to suppose: records repaired or revoked, an instant to look at it, a model to score by."""
+
+    repaired: Annotated[list[RecordName], Field(max_length=100)] = []
+    revoked: Annotated[list[RecordName], Field(max_length=100)] = []
+    at: Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None = None
+    model: str | None = None
+
+
+class ScoreShort(Shape):
+    """A score in short."""
+
+    model: str
+    version: str
+    value: float | None
+    exact: Exact | None
+    grade: str
+    until: Instant | None
+
+
+class ShareChange(Shape):
+    """A record whose share in the score would differ."""
+
+    record: str
+    source: str
+    code: str
+    before: Exact
+    after: Exact
+
+
+class WhatIfAnswer(Shape):
+    """The score as it is and as it would be."""
+
+    entity: str
+    valid_from: View
+    at: Instant | None
+    before: ScoreShort
+    after: ScoreShort
+    changes: list[ShareChange]
+
+
+class ModelShape(Shape):
+    """One released version of a scoring model."""
+
+    model_config = ConfigDict(title="Model")
+    name: str
+    version: str
+    official: Annotated[bool, Field(description="Whether the score in profiles is this model's")]
+    title: dict[str, str]
+    family: str
+    source: str
+    in_force_from: Annotated[str | None, Field(json_schema_extra={"format": "date"})]
+    announced_at: Annotated[Instant | None, Field(description="Null for what was there from the beginning")]
+    method: Annotated[str, Field(description="The method in words, Markdown")]
+    rules: Annotated[dict[str, Any], Field(description="The model as data")]
+
+
+class Models(Shape):
+    """All released models."""
+
+    items: list[ModelShape]
+    next: Next
+
+
 class LookupFound(Shape):
     """A profile that was found."""
 

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from creditsvc.domain.views import Viewer
-from creditsvc.errors import EntityUnknown, Malformed
+from creditsvc.errors import EntityUnknown, NotFound
 from creditsvc.ledger.pages import Cursor
 from tests.making import ENTITY, OTHER_SOURCE, event, ledger
 
@@ -90,7 +90,7 @@ async def test_any_later_instant_before_the_next_change_gives_the_same(database)
             assert (await reader.moments.at(ENTITY, "public", at)).profile == last
         with pytest.raises(EntityUnknown):
             await reader.moments.at(ENTITY, "public", instant(bodies[0]) - TICK)
-        with pytest.raises(Malformed):
+        with pytest.raises(NotFound):
             await reader.moments.at(ENTITY, "public", datetime.now(UTC) + timedelta(minutes=1))
 
 

@@ -1,0 +1,165 @@
+"""Scores taken apart, by any released model, as of any instant; and what would become of them."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+from creditsvc.domain import instants
+from creditsvc.domain.account import Past, RecordKey, account_at
+from creditsvc.domain.profile import Moment, View
+from creditsvc.domain.records import REPAIRED, REVOKED, Entry, Record, fold
+from creditsvc.domain.schedule import Release, Schedule, schedule_of
+from creditsvc.domain.scores import TakenApart, take_apart
+from creditsvc.domain.standing import Rules, evaluate
+from creditsvc.errors import EntityUnknown, NotFound
+from creditsvc.ledger.moments import INLINE_ENTRIES, Moments
+from creditsvc.ledger.releases import OFFICIAL
+
+TICK = timedelta(microseconds=1)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """A score taken apart, and the moment that the answer is of."""
+
+    moment: Moment
+    taken: TakenApart
+    past: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is supposed in a what-if: records repaired and revoked, and an instant to look at it."""
+
+    repaired: frozenset[RecordKey]
+    revoked: frozenset[RecordKey]
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Supposed:
+    """The score as it is and as it would be, and the named records that the viewer does not see."""
+
+    moment: Moment
+    before: TakenApart
+    after: TakenApart
+    unknown: frozenset[RecordKey]
+
+
+class Scores:
+    """Folds an entity's whole history by the rules of a model; nothing is stored."""
+
+    def __init__(self, moments: Moments, rules: Rules, releases: Sequence[Release]) -> None:
+        self._moments = moments
+        self._rules = rules
+        self._releases = releases
+
+    def rules_of(self, named: str | None) -> Rules:
+        """Find the rules of ``name`` (the version in force at the time) or ``name@version``; null: official.
+
+        Raises ``NotFound``.
+        """
+        if named is None or named == OFFICIAL:
+            return self._rules
+        name, _, version = named.partition("@")
+        if not version:
+            try:
+                return replace(self._rules, schedule=schedule_of(self._releases, name))
+            except LookupError:
+                pass
+        for one in self._releases:
+            if (one.model.name, one.model.version) == (name, version):
+                return replace(self._rules, schedule=Schedule.always(one.model))
+        raise NotFound("There is no such model; /v1/models lists those that there are")
+
+    async def apart(self, entity: str, view: View, rules: Rules, as_of: datetime | None) -> Apart:
+        """Take a score apart. Raises ``EntityUnknown`` where the view shows nothing."""
+        entries, at = await self._entries(entity, as_of)
+
+        def fold_all() -> Apart:
+            moment, records = _seen(entity, entries, at, view, rules)
+            return Apart(moment, _taken(entity, records, moment.valid_from, rules), as_of is not None)
+
+        return await _run(fold_all, entries)
+
+    async def suppose(self, entity: str, view: View, rules: Rules, change: Change) -> Supposed:
+        """Work out what a change, or time passing, would make of a score."""
+        entries, now = await self._entries(entity, None)
+
+        def fold_all() -> Supposed:
+            moment, records = _seen(entity, entries, now, view, rules)
+            at = moment.valid_from if change.at is None else max(change.at, moment.valid_from)
+            zone = instants.zone_of(entity)
+            changed = [_supposed(record, change) for record in records]
+            left = [record for record in changed if _visible(record, at, view, rules, zone)]
+            known = {(record.number, record.source) for record in records}
+            return Supposed(
+                moment,
+                _taken(entity, records, moment.valid_from, rules),
+                _taken(entity, left, at, rules),
+                (change.repaired | change.revoked) - known,
+            )
+
+        return await _run(fold_all, entries)
+
+    async def _entries(self, entity: str, as_of: datetime | None) -> tuple[list[Entry], datetime]:
+        """Load what was recorded by an instant, or now, which nothing more can come to be recorded before."""
+        stored = await self._moments.current(entity, "shared")
+        if stored is None:
+            raise _unknown()
+        if as_of is None:
+            _, settled = await self._moments.horizon()
+            as_of = max(settled - TICK, stored.recorded_at)
+        elif as_of > stored.recorded_at:
+            await self._moments.settle(as_of)
+        entries = await self._moments.entries(entity, as_of)
+        if not entries:
+            raise _unknown()
+        return entries, as_of
+
+
+def _unknown() -> EntityUnknown:
+    return EntityUnknown("Nothing is on record that may be shown; which is not proof of compliance")
+
+
+async def _run(fold_all: Callable[[], T], entries: Sequence[Entry]) -> T:
+    if len(entries) > INLINE_ENTRIES:
+        return await asyncio.to_thread(fold_all)
+    return fold_all()
+
+
+def _seen(
+    entity: str, entries: Sequence[Entry], at: datetime, view: View, rules: Rules
+) -> tuple[Moment, list[Record]]:
+    """Find the moment of a view by some rules, and the records that it shows then."""
+    past: Past = account_at(entity, entries, at, rules)
+    moment = past.account.views[view].moment()
+    if moment is None or past.profile(view, rules) is None:
+        raise _unknown()
+    records = [fold(held.entries, rules.catalogue) for held in past.account.held.values()]
+    zone = past.account.zone
+    return moment, [record for record in records if _visible(record, moment.valid_from, view, rules, zone)]
+
+
+def _visible(record: Record, at: datetime, view: View, rules: Rules, zone: ZoneInfo) -> bool:
+    if record.withdrawn:
+        return False
+    return view == "shared" or evaluate(record, at, rules, zone).public
+
+
+def _taken(entity: str, records: Sequence[Record], at: datetime, rules: Rules) -> TakenApart:
+    zone = instants.zone_of(entity)
+    return take_apart(records, at, rules.model(at, zone), rules.catalogue, zone)
+
+
+def _supposed(record: Record, change: Change) -> Record:
+    key = (record.number, record.source)
+    if key in change.revoked:
+        return replace(record, state=REVOKED)
+    if key in change.repaired:
+        return replace(record, state=REPAIRED)
+    return record
