@@ -1,12 +1,20 @@
 """`creditsvc models`: the scoring models there are, and whether one of your own is sound."""
 
-from datetime import date
+import asyncio
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import click
 
+from creditsvc.cli.environment import connection, settings
+from creditsvc.cli.progress import progress
 from creditsvc.cli.tables import show
-from creditsvc.domain import catalogue
+from creditsvc.domain import catalogue, instants
+from creditsvc.ledger.comparison import Comparison
+from creditsvc.ledger.comparison import compare as compare_all
+from creditsvc.ledger.refolder import refold_all
+from creditsvc.ledger.releases import OFFICIAL
+from creditsvc.store import embedded
 from scoring import engine
 from scoring.engine import Model, ModelInvalid
 
@@ -16,10 +24,13 @@ from scoring.engine import Model, ModelInvalid
 Examples:
   creditsvc models list
   creditsvc models check model.json
+  creditsvc models compare model.json
+  creditsvc models compare eu-2022-695@1 --as-of 2027-01-01T00:00:00Z
+  creditsvc models refold
 """
 )
 def command() -> None:
-    """List scoring models and check new ones."""
+    """List scoring models, check new ones, and see what a new one would change."""
 
 
 @command.command("list")
@@ -55,6 +66,57 @@ def check(file: Path) -> None:
         click.echo(f"{len(error.problems)} faults found", err=True)
         raise click.exceptions.Exit(1) from error
     click.echo(f"sound: {model.name} {model.version}, {len(model.rules)} rules", err=True)
+
+
+@command.command()
+@click.argument("model")
+@click.option("--with", "official", default=OFFICIAL, show_default=True, help="The model to compare with.")
+@click.option("--as-of", help="At which instant; now unless given. The future is allowed.")
+def compare(model: str, official: str, as_of: str | None) -> None:
+    """Score every organisation by MODEL and by the official one, and count whose grade would move.
+
+    MODEL is NAME@VERSION, NAME or a model's file. Nothing is stored; it works beside a running service.
+    Prints a line for each pair of grades: now, then, how many organisations, and some of those that moved.
+    """
+    at = _instant(as_of) if as_of else datetime.now(UTC)
+    models = (find(official, at.date()), find(model, at.date()))
+    found = asyncio.run(_compare(models, at))
+    rows = [
+        (now, then, f"{count:,}", ", ".join(found.examples.get((now, then), ())))
+        for (now, then), count in sorted(found.grades.items())
+    ]
+    show(("now", "then", "organisations", "such as"), rows, "There are no organisations.")
+    click.echo(f"{found.moved:,} of {found.grades.total():,} would move", err=True)
+
+
+async def _compare(models: tuple[Model, Model], at: datetime) -> Comparison:
+    async with connection() as opened:
+        with progress("comparing") as told:
+            return await compare_all(opened, models, catalogue.load(), at, told)
+
+
+@command.command()
+def refold() -> None:
+    """Fold every profile that was folded before the last release was announced, and show how far it is.
+
+    The service does the same by itself, in the background, and a profile that is asked for is folded first;
+    this only hurries it. It may be cut off at any time and goes on where it was.
+    """
+    folded = asyncio.run(_refold())
+    click.echo(f"{folded:,} profiles folded; all are up to date", err=True)
+
+
+async def _refold() -> int:
+    async with embedded.server(settings(), own=False) as dsn:
+        with progress("folding") as told:
+            return await refold_all(dsn, settings(), told)
+
+
+def _instant(written: str) -> datetime:
+    try:
+        return instants.parse(written)
+    except ValueError as error:
+        raise click.BadParameter("a time of RFC 3339 with its offset", param_hint="--as-of") from error
 
 
 def read(file: Path) -> Model:

@@ -5,14 +5,18 @@ At midnight very many fall due together, so those asked for at the same moment s
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 
+from creditsvc.domain.catalogue import load as load_catalogue
+from creditsvc.domain.schedule import schedule_of
 from creditsvc.domain.standing import Rules
-from creditsvc.ledger import measures
+from creditsvc.ledger import measures, releases
 from creditsvc.ledger.accounts import SQL
 from creditsvc.ledger.append import refold
 from creditsvc.ledger.failures import AGAIN
-from creditsvc.store.database import Pool
+from creditsvc.settings import Settings
+from creditsvc.store.database import Pool, append_pool
 
 log = logging.getLogger(__name__)
 
@@ -99,3 +103,27 @@ class Refolder:
             await self._sweeping
         if self._running is not None:
             await self._running
+
+
+async def refold_all(dsn: str, settings: Settings, progress: Callable[[int, int], None]) -> int:
+    """Fold all profiles that were folded before the last release was announced; gives how many it folded.
+
+    Progress stands in the profiles themselves, so it may be cut off and run again, beside the service too.
+    """
+    pool = await append_pool(dsn, settings)
+    async with pool:
+        async with pool.acquire() as connection:
+            schedule = schedule_of(await releases.load(connection), releases.OFFICIAL)
+            announced = len(schedule.releases)
+            counted = await connection.fetchrow(releases.SQL.count_outdated, announced)
+        rules = Rules(load_catalogue(), schedule)
+        outdated, total = counted or (0, 0)
+        folded = 0
+        while True:
+            progress(min(total, total - outdated + folded), total)
+            async with pool.acquire() as connection:
+                rows = await connection.fetch(SQL.due_entities, GROUP_ENTITIES, announced)
+                if not rows:
+                    return folded
+                await refold(connection, [row["entity_id"] for row in rows], rules)
+            folded += len(rows)

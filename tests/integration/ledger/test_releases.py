@@ -12,8 +12,10 @@ from creditsvc.domain.schedule import schedule_of
 from creditsvc.domain.standing import Rules
 from creditsvc.ledger import releases
 from creditsvc.ledger.append import refold
+from creditsvc.ledger.comparison import compare
 from creditsvc.ledger.lookups import Lookups
 from creditsvc.ledger.moments import SQL, Moments
+from creditsvc.ledger.refolder import refold_all
 from creditsvc.ledger.releases import OFFICIAL, ReleaseRefused, announce
 from creditsvc.settings import Settings
 from creditsvc.store.database import append_pool, connect, lookup_pool
@@ -109,3 +111,60 @@ async def test_an_announcement_changes_no_old_answer_and_every_profile_is_brough
         connection = await connect(database)
         assert tuple(await connection.fetchrow(releases.SQL.count_outdated, 2)) == (0, 1)
         await connection.close()
+
+
+async def test_a_shadow_model_is_compared_before_it_takes_effect(database, models):
+    release(models, in_force_from=days_ahead(10), start="500")
+    shadow = engine.load(OFFICIAL, "2", models)
+    subjects = [f"usdot:{n}" for n in range(1, 251)]
+    async with ledger(database) as (writer, _):
+        await writer.submit([event("honour.granted", "H1", subject=subject) for subject in subjects])
+        await writer.submit([event("abnormal.listed", "A1", subject=subject) for subject in subjects[:50]])
+        await writer.submit([event("licence.granted", "L1", subject="usdot:9999")])
+    connection = await connect(database)
+    told = []
+    found = await compare(
+        connection,
+        (engine.load(OFFICIAL, "1"), shadow),
+        CATALOGUE,
+        datetime.now(UTC),
+        lambda done, total: told.append((done, total)),
+    )
+    await connection.close()
+    assert dict(found.grades) == {("B", "C"): 200, ("C", "C"): 50, ("unrated", "unrated"): 1}
+    assert found.moved == 200
+    assert len(found.examples["B", "C"]) == 10
+    assert told[-1] == (251, 251)
+
+
+async def test_profiles_are_folded_again_in_the_background_and_may_be_cut_off(database, models, monkeypatch):
+    async with ledger(database) as (writer, _):
+        for start in range(0, 250, 50):
+            await writer.submit(
+                [event("honour.granted", "H1", subject=f"usdot:{n + 1}") for n in range(start, start + 50)]
+            )
+    await announced(database, engine.MODELS)
+    release(models, in_force_from=days_ahead(10), start="500")
+    found, _ = await announced(database, models)
+    monkeypatch.setattr(releases, "load", _always(found))
+    told = []
+
+    def progress(done, total):
+        told.append((done, total))
+        if len(told) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        await refold_all(database, Settings(), progress)
+    assert told == [(0, 250), (100, 250)]
+    del told[:]
+    assert await refold_all(database, Settings(), lambda done, total: told.append((done, total))) == 150
+    assert told[0] == (100, 250)
+    assert told[-1] == (250, 250)
+
+
+def _always(found):
+    async def load(_connection):
+        return found
+
+    return load
