@@ -80,7 +80,6 @@ async def test_writes_wait_and_nothing_is_lost_while_the_disk_is_full(small_disk
         for n in range(1, 100):
             if not await agency.send(session, events(n * 100, 100)):
                 break
-        assert not await agency.send(session, events(0, 100))
         singles = [agency.send(session, [one]) for one in events(100_000, 20)]
         assert not any(await asyncio.gather(*singles))
         assert await agency.send(session, first), "what is recorded has its receipt even now"
@@ -91,9 +90,8 @@ async def test_writes_wait_and_nothing_is_lost_while_the_disk_is_full(small_disk
             async with running.database() as connection:
                 while True:
                     await connection.execute(WRITE_AHEAD)
-        for n in range(2):
-            assert (await look_up())[0] == 503
-            assert not await agency.send(session, events(200_000 + n, 1))
+        assert (await look_up())[0] == 503
+        assert not await agency.send(session, events(200_000, 1))
 
         (small_disk / "ballast").unlink()
         await running.ready()

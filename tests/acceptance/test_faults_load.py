@@ -133,8 +133,6 @@ async def test_everything_is_killed_in_the_middle_of_a_load(undisturbed, example
         await asyncio.wait([loading])
         assert there < ROWS
         assert state.exists()
-        await running.kill()
-        await running.start()
         status, said = await load(running, example, key, *options)
         assert status == 0, said
         assert counts(said)["rows"] == ROWS
