@@ -191,7 +191,8 @@ class Workers:
             finally:
                 await self._end(slot, process)
             log.error("a worker ended", extra={"fields": {"slot": slot, "exit_status": status}})
-            deaths += 1
+            # One that was killed, or that found the database away, says nothing about the next.
+            deaths += status > 0 and status != os.EX_TEMPFAIL
             if deaths >= DEATHS_BEFORE_READY_MAX and not self._ready[slot].is_set():
                 raise StartFailed("the workers do not start; the lines above say why")
             await pauses.pause()

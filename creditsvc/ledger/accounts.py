@@ -11,6 +11,7 @@ from creditsvc.domain.account import Account, Held, RecordKey, Standing, profile
 from creditsvc.domain.profile import Line, Naming, Summary, View
 from creditsvc.domain.standing import Rules
 from creditsvc.ledger.entries import Row, Session, entry, score_columns, stored_line
+from creditsvc.ledger.turns import in_turns
 from creditsvc.store.database import load_queries
 from scoring.engine import Contribution
 
@@ -22,7 +23,7 @@ async def lock(connection: Session, entities: Iterable[str]) -> dict[str, Accoun
     ordered = sorted(set(entities))
     await connection.execute(SQL.insert_missing_entities, ordered)
     rows = await connection.fetch(SQL.lock_entities, ordered)
-    return {row["entity_id"]: _account(row) for row in rows}
+    return {row["entity_id"]: _account(row) async for row in in_turns(rows)}
 
 
 def _account(row: Row) -> Account:
@@ -80,7 +81,7 @@ async def store_records(
 ) -> None:
     """Fold what was loaded whole and store what it comes to; settles every account."""
     rows: list[tuple[Any, ...]] = []
-    for account in accounts.values():
+    async for account in in_turns(accounts.values()):
         settled_at = max(at, account.recorded_at) if account.recorded_at else at
         for seen, record in account.settle(settled_at, rules):
             rows.append(
@@ -124,7 +125,7 @@ async def store_profiles(connection: Session, accounts: Mapping[str, Account], r
         released = rules.schedule.changes(account.settled_at, account.zone) if account.settled_at else None
         account.views["shared"].until = instants.earliest(row["shared_until"], released)
         account.views["public"].until = instants.earliest(row["public_until"], released)
-    rows = [_profile_row(accounts[entity], shown, rules) for entity in entities]
+    rows = [_profile_row(accounts[entity], shown, rules) async for entity in in_turns(entities)]
     await connection.execute(SQL.update_entities, *columns(rows))
 
 

@@ -21,6 +21,7 @@ from creditsvc.ledger.accounts import SQL, columns, load_records, lock, store_pr
 from creditsvc.ledger.entries import Session
 from creditsvc.ledger.failures import IdentityRace
 from creditsvc.ledger.receipts import Outcome, Receipt
+from creditsvc.ledger.turns import in_turns
 
 TICK = timedelta(microseconds=1)
 SALT_BYTES = 16
@@ -58,7 +59,7 @@ async def append(connection: Session, events: Sequence[Event], rules: Rules) -> 
         group = _Group(await connection.fetchval(SQL.now), accounts, await _claims(connection, events))
         fresh = [event for event in events if (event.source, event.id) not in group.claims]
         await load_records(connection, accounts, _named_records(fresh), group.now, rules)
-        outcomes = [_enter(event, group, rules) for event in events]
+        outcomes = [_enter(event, group, rules) async for event in in_turns(events)]
         await _store(connection, group, rules)
     return outcomes
 

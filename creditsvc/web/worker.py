@@ -5,6 +5,7 @@ does, and stops on SIGTERM or when its standard input ends, which is when its pa
 """
 
 import asyncio
+import logging
 import os
 import signal
 import socket
@@ -14,8 +15,11 @@ import uvloop
 from prometheus_client import values
 
 from creditsvc import logs
+from creditsvc.logs import error_fields
 from creditsvc.service import KILL_GRACE_S, READY
 from creditsvc.settings import Settings
+
+log = logging.getLogger("creditsvc.web.worker")
 
 
 def main(descriptor: int, slot: int) -> None:
@@ -30,6 +34,7 @@ async def _work(settings: Settings, listening: socket.socket) -> None:
     from creditsvc.web.access_log import AccessLog  # noqa: PLC0415  metrics are made at import, for this slot
     from creditsvc.web.app import application  # noqa: PLC0415
     from creditsvc.web.keys import LIFECYCLE  # noqa: PLC0415
+    from creditsvc.web.problems import is_passing  # noqa: PLC0415
     from creditsvc.web.protocol import Listener  # noqa: PLC0415
 
     stop = asyncio.Event()
@@ -39,7 +44,11 @@ async def _work(settings: Settings, listening: socket.socket) -> None:
     loop.add_reader(sys.stdin.fileno(), stop.set)
     app = application(settings, settings.database_url)
     listener = Listener(app, settings, AccessLog)
-    await listener.start(listening)
+    try:
+        await listener.start(listening)
+    except Exception as error:  # noqa: BLE001  the parent reads the status, people read the log
+        log.error("the worker cannot start", extra={"fields": error_fields(error)})  # noqa: TRY400  no values
+        sys.exit(os.EX_TEMPFAIL if is_passing(error) else 1)
     os.write(sys.stdout.fileno(), READY)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # nobody reads the pipe any more
     await stop.wait()
