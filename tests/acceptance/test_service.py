@@ -189,6 +189,13 @@ async def test_a_worker_that_dies_is_started_again(service: Running, session: ai
     assert any("a worker ended" in line for line in service.said)
 
 
+def _connected(worker: psutil.Process) -> bool:
+    """Whether a worker that may have been started just now has got its connections to the database."""
+    return (
+        len(worker.net_connections("unix")) >= Settings().lookup_connections + Settings().append_connections
+    )
+
+
 async def test_postgresql_that_dies_is_started_again(service: Running, session: aiohttp.ClientSession):
     agency = await service.key("agency", sources=[SOURCE], client_id="agency:second")
     async with session.post(
@@ -196,6 +203,7 @@ async def test_postgresql_that_dies_is_started_again(service: Running, session: 
     ) as answer:
         assert answer.status == 201, await answer.text()
         receipt = await answer.json()
+    await eventually(lambda: _async(all(_connected(worker) for worker in service.workers)))
     workers = {worker.pid for worker in service.workers}
     service.postmaster.kill()
     await eventually(lambda: _refused_or_ready(session))
