@@ -38,6 +38,10 @@ SECONDS := 600
 campaign: $(VENV)/dev.stamp ## Kill, shuffle and repeat at random for ten minutes, with a new seed each round
 	@$(BIN)/python -m tests.campaign --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
+.PHONY: bench
+bench: $(VENV)/dev.stamp ## Measure scoring a history of 10,000 records by every model
+	@$(BIN)/python -m tests.bench.scoring
+
 .PHONY: lint
 lint: $(VENV)/dev.stamp ## Check style, format and types alone
 	@$(BIN)/ruff check .
