@@ -197,6 +197,7 @@ ALTER TABLE ONLY creditsvc.model_release
 ALTER TABLE ONLY creditsvc.model_release
     ADD CONSTRAINT model_release_pkey PRIMARY KEY (number);
 CREATE TRIGGER model_release_append_only BEFORE DELETE OR UPDATE ON creditsvc.model_release FOR EACH ROW EXECUTE FUNCTION creditsvc.refuse_change();
+CREATE TRIGGER model_release_no_truncate BEFORE TRUNCATE ON creditsvc.model_release FOR EACH STATEMENT EXECUTE FUNCTION creditsvc.refuse_change();
 GRANT SELECT ON TABLE creditsvc.model_release TO creditsvc_append;
 GRANT SELECT ON TABLE creditsvc.model_release TO creditsvc_lookup;
 
@@ -229,7 +230,7 @@ COMMENT ON COLUMN creditsvc.record.amounts IS 'What is added to further sums, as
 COMMENT ON COLUMN creditsvc.record.next_change IS 'When time alone next changes any of this';
 ALTER TABLE ONLY creditsvc.record
     ADD CONSTRAINT record_pkey PRIMARY KEY (entity_id, record, source);
-CREATE INDEX record_listing ON creditsvc.record USING btree (entity_id) WHERE listing;
+CREATE INDEX record_listing ON creditsvc.record USING btree (entity_id, since) WHERE listing;
 CREATE INDEX record_next_change ON creditsvc.record USING btree (entity_id, next_change) WHERE (next_change IS NOT NULL);
 CREATE INDEX record_points ON creditsvc.record USING btree (entity_id, points, record, source) WHERE (points <> (0)::numeric);
 GRANT SELECT,INSERT,UPDATE ON TABLE creditsvc.record TO creditsvc_append;

@@ -111,7 +111,7 @@ class Account:
     def _admit(self, event: Event, held: Held, rules: Rules) -> None:
         kind = rules.catalogue.types[event.type]
         if not held.entries:
-            self._keep_off_others(event, kind)
+            self._keep_off_others(event, kind, rules)
             return
         if len(held.entries) >= MOST_EVENTS_OF_A_RECORD:
             raise EventInvalid(
@@ -138,11 +138,11 @@ class Account:
         if kind.role == "corrects":
             _admit_changes(event, rules.catalogue.types[record.type])
 
-    def _keep_off_others(self, event: Event, kind: EventType) -> None:
+    def _keep_off_others(self, event: Event, kind: EventType, rules: Rules) -> None:
         if kind.role in {"opens", "states"}:
             return
         for (number, source), other in self.held.items():
-            if number == event.record and source != event.source and other.line and other.line.counted:
+            if number == event.record and source != event.source and _stands(other, rules):
                 raise Forbidden("Only the source that handed a record in may amend it")
 
     def _public_at(self, held: Held, at: datetime, rules: Rules) -> bool:
@@ -188,6 +188,13 @@ class Account:
                 standing.summary.add(old, -1)
             if sees(view, new):
                 standing.summary.add(new)
+
+
+def _stands(held: Held, rules: Rules) -> bool:
+    """Whether those that the record is shared with see it: as stored, or as entered a moment ago."""
+    if held.entries:
+        return not fold(held.entries, rules.catalogue).withdrawn
+    return held.line is not None and held.line.counted
 
 
 def sees(view: View, seen: Line) -> bool:

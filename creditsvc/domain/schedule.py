@@ -58,6 +58,12 @@ class Schedule:
             return min((one.model for one in known), key=_order)
         return max(holding, key=_order)
 
+    @cached_property
+    def announcements(self) -> tuple[int, list[datetime]]:
+        """How many were there from the beginning, and when the others were announced; for queries."""
+        later = [one.announced_at for one in self.releases if one.announced_at is not None]
+        return len(self.releases) - len(later), later
+
     def announced(self, at: datetime) -> int:
         """Count the releases announced by an instant: what a stored profile was folded in knowledge of."""
         return sum(one.known(at) for one in self.releases)

@@ -19,8 +19,9 @@ from creditsvc.domain.standing import Rules
 from creditsvc.errors import EventConflict, Refusal
 from creditsvc.ledger.accounts import SQL, columns, load_records, lock, store_profiles, store_records
 from creditsvc.ledger.entries import Session
-from creditsvc.ledger.failures import IdentityRace
+from creditsvc.ledger.failures import IdentityRace, ReleaseUnknown
 from creditsvc.ledger.receipts import Outcome, Receipt
+from creditsvc.ledger.releases import OFFICIAL
 from creditsvc.ledger.turns import in_turns
 
 TICK = timedelta(microseconds=1)
@@ -56,7 +57,7 @@ async def append(connection: Session, events: Sequence[Event], rules: Rules) -> 
     """
     async with connection.transaction():
         accounts = await lock(connection, (event.entity for event in events))
-        group = _Group(await connection.fetchval(SQL.now), accounts, await _claims(connection, events))
+        group = _Group(await _now(connection, rules), accounts, await _claims(connection, events))
         fresh = [event for event in events if (event.source, event.id) not in group.claims]
         await load_records(connection, accounts, _named_records(fresh), group.now, rules)
         outcomes = [_enter(event, group, rules) async for event in in_turns(events)]
@@ -68,9 +69,18 @@ async def refold(connection: Session, entities: Sequence[str], rules: Rules) -> 
     """Bring stored profiles past their ``valid_until`` up to now; nothing is entered."""
     async with connection.transaction():
         accounts = await lock(connection, entities)
-        group = _Group(await connection.fetchval(SQL.now), accounts, {})
+        group = _Group(await _now(connection, rules), accounts, {})
         await load_records(connection, accounts, {}, group.now, rules)
         await _store(connection, group, rules)
+
+
+async def _now(connection: Session, rules: Rules) -> datetime:
+    """Read the clock under the locks; raises ``ReleaseUnknown`` when there are rules that we do not know."""
+    row = await connection.fetchrow(SQL.now, OFFICIAL)
+    if row is None or row["released"] > len(rules.schedule.releases):
+        raise ReleaseUnknown
+    now: datetime = row["now"]
+    return now
 
 
 async def _claims(connection: Session, events: Sequence[Event]) -> dict[tuple[str, str], _Claim]:

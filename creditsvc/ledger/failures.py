@@ -2,6 +2,15 @@
 
 import asyncpg
 
+from creditsvc.errors import Unavailable
+
+
+class ReleaseUnknown(Unavailable):
+    """A model was released that this process does not know; it must not answer by the old rules."""
+
+    def __init__(self) -> None:
+        super().__init__("The service takes up a new release; send the request again", retry_after_s=2)
+
 
 class IdentityRace(Exception):  # noqa: N818  what happened, not an error of anybody's
     """Another transaction claimed an identity for another subject meanwhile: roll back and run again."""

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 
+from creditsvc.domain.schedule import Schedule
 from creditsvc.ledger.entries import Row
 from creditsvc.store.database import Pool
 
@@ -20,6 +21,7 @@ class Stored:
     profile: bytes | None
     recorded_at: datetime
     outrun: bool
+    announced: int  # releases of the official model that whoever folded it knew of
 
 
 class Lookups:
@@ -29,10 +31,10 @@ class Lookups:
     receipt was given before it began.
     """
 
-    def __init__(self, pool: Pool, query: str, *, announced: int, connections: int) -> None:
+    def __init__(self, pool: Pool, query: str, *, schedule: Schedule, connections: int) -> None:
         self._pool = pool
         self._query = query
-        self._announced = announced
+        self._announcements = schedule.announcements
         self._free = connections
         self._waiting: dict[str, asyncio.Future[Stored | None]] = {}
         self._running: set[asyncio.Task[None]] = set()
@@ -63,7 +65,7 @@ class Lookups:
                     try:
                         found = {
                             row["entity_id"]: row
-                            for row in await connection.fetch(self._query, list(asked), self._announced)
+                            for row in await connection.fetch(self._query, list(asked), *self._announcements)
                         }
                     except Exception as error:  # noqa: BLE001  whoever waits must hear, whatever went wrong
                         _fail(asked, error)
@@ -96,4 +98,5 @@ def _stored(row: Row | None) -> Stored | None:
         row["profile"],
         row["recorded_at"],
         row["outrun"],
+        row["announced"],
     )

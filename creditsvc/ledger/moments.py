@@ -15,6 +15,7 @@ from creditsvc.domain.records import Entry
 from creditsvc.domain.standing import Rules
 from creditsvc.errors import EntityUnknown, NotFound, Unavailable, Violation
 from creditsvc.ledger.entries import entry
+from creditsvc.ledger.failures import ReleaseUnknown
 from creditsvc.ledger.lookups import Lookups, Stored
 from creditsvc.store.database import Pool, load_queries
 
@@ -80,6 +81,8 @@ class Moments:
         if stored is not None and stored.outrun:
             await self._refold(entity)
             stored = await self._lookups[view].get(entity)
+        if stored is not None and stored.announced > len(self._rules.schedule.releases):
+            raise ReleaseUnknown
         return stored
 
     async def at(self, entity: str, view: View, as_of: datetime | None) -> Seen:

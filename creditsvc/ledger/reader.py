@@ -15,10 +15,9 @@ class Reader:
 
     def __init__(self, pool: Pool, refolder: Refolder, rules: Rules) -> None:
         share = max(1, pool.get_max_size() // 2)  # look-ups leave connections to the other reads
-        announced = len(rules.schedule.releases)
         lookups: dict[View, Lookups] = {
-            "public": Lookups(pool, SQL.public_profiles, announced=announced, connections=share),
-            "shared": Lookups(pool, SQL.shared_profiles, announced=announced, connections=share),
+            "public": Lookups(pool, SQL.public_profiles, schedule=rules.schedule, connections=share),
+            "shared": Lookups(pool, SQL.shared_profiles, schedule=rules.schedule, connections=share),
         }
         self.moments = Moments(pool, lookups, refolder.refold, rules)
         self.pages = Pages(pool, rules)

@@ -15,7 +15,7 @@ from creditsvc.domain.standing import Rules
 from creditsvc.ledger import measures, releases
 from creditsvc.ledger.accounts import SQL
 from creditsvc.ledger.append import refold
-from creditsvc.ledger.failures import AGAIN
+from creditsvc.ledger.failures import AGAIN, ReleaseUnknown
 from creditsvc.settings import Settings
 from creditsvc.store.database import Pool, append_pool
 
@@ -29,12 +29,12 @@ FIRST_PAUSE_S = 0.05
 
 
 class Refolder:
-    """Folds profiles again, in groups."""
+    """Folds profiles again, in groups; ``renew`` is called when a model is released that it does not know."""
 
-    def __init__(self, pool: Pool, rules: Rules) -> None:
+    def __init__(self, pool: Pool, rules: Rules, renew: Callable[[], None] = lambda: None) -> None:
+        self._renew = renew
         self._pool = pool
         self._rules = rules
-        self._announced = len(rules.schedule.releases)
         self._asked: dict[str, asyncio.Future[None]] = {}
         self._running: asyncio.Task[None] | None = None
         self._sweeping = asyncio.create_task(self._sweep(), name="sweep")
@@ -86,17 +86,29 @@ class Refolder:
         """
         while True:
             started = perf_counter()
+            due: list[str] = []
             try:
-                async with self._pool.acquire() as connection:
-                    rows = await connection.fetch(SQL.due_entities, GROUP_ENTITIES, self._announced)
-                due = [row["entity_id"] for row in rows]
+                due = await self._due()
                 if due:
                     await self._fold(due)
-            except AGAIN as error:
+            except ReleaseUnknown:
+                log.warning("a model was released that this process does not know: it starts anew")
+                self._renew()
+                return
+            except Exception as error:  # noqa: BLE001  the next sweep may fare better; this one is told of
                 log.warning("sweep: %s", type(error).__name__)
-                due = []
             spent_s = perf_counter() - started
             await asyncio.sleep(SWEEP_PAUSE_S if len(due) < GROUP_ENTITIES else spent_s * SWEEP_REST)
+
+    async def _due(self) -> list[str]:
+        schedule = self._rules.schedule
+        async with self._pool.acquire() as connection:
+            if await connection.fetchval(releases.SQL.count_releases, releases.OFFICIAL) > len(
+                schedule.releases
+            ):
+                raise ReleaseUnknown
+            rows = await connection.fetch(SQL.due_entities, GROUP_ENTITIES, *schedule.announcements)
+        return [row["entity_id"] for row in rows]
 
     async def close(self) -> None:
         self._sweeping.cancel()
@@ -115,15 +127,14 @@ async def refold_all(dsn: str, settings: Settings, progress: Callable[[int, int]
     async with pool:
         async with pool.acquire() as connection:
             schedule = schedule_of(await releases.load(connection), releases.OFFICIAL)
-            announced = len(schedule.releases)
-            counted = await connection.fetchrow(releases.SQL.count_outdated, announced)
+            counted = await connection.fetchrow(releases.SQL.count_outdated, *schedule.announcements)
         rules = Rules(load_catalogue(), schedule)
         outdated, total = counted or (0, 0)
         folded = 0
         while True:
             progress(min(total, total - outdated + folded), total)
             async with pool.acquire() as connection:
-                rows = await connection.fetch(SQL.due_entities, GROUP_ENTITIES, announced)
+                rows = await connection.fetch(SQL.due_entities, GROUP_ENTITIES, *schedule.announcements)
                 if not rows:
                     return folded
                 await refold(connection, [row["entity_id"] for row in rows], rules)

@@ -6,7 +6,7 @@ scores already must come into force on a later day, so that no answer given befo
 
 import hashlib
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 from creditsvc.domain.schedule import Release
@@ -17,6 +17,8 @@ from scoring import engine
 
 SQL = load_queries("releases")
 OFFICIAL = "credit-baseline"
+# Processes that run already find out (see Refolder) and start anew before the announcement holds.
+NOTICE = timedelta(seconds=20)
 
 
 class ReleaseRefused(Refusal):
@@ -26,7 +28,10 @@ class ReleaseRefused(Refusal):
 
 
 async def announce(
-    connection: Session, report: Callable[[str], None], directory: Path = engine.MODELS
+    connection: Session,
+    report: Callable[[str], None],
+    directory: Path = engine.MODELS,
+    notice: timedelta = NOTICE,
 ) -> list[Release]:
     """Announce what is new among the models on disk; gives all releases. Raises ``ReleaseRefused``."""
     async with connection.transaction():
@@ -45,7 +50,9 @@ async def announce(
             if not first:
                 _refuse_past(model, today)
             number += 1
-            await connection.execute(SQL.announce, number, name, version, digest, model.in_force_from, first)
+            await connection.execute(
+                SQL.announce, number, name, version, digest, model.in_force_from, first, notice
+            )
             if not first:
                 report(f"announced {name} {version}, in force from {model.in_force_from}")
         return await load(connection, directory)
@@ -53,10 +60,14 @@ async def announce(
 
 def _on_disk(directory: Path) -> list[tuple[str, str, bytes]]:
     return [
-        (name, version, hashlib.sha256((directory / name / version / "model.json").read_bytes()).digest())
+        (name, version, _digest(name, version, directory))
         for name, versions in engine.released(directory).items()
         for version in versions
     ]
+
+
+def _digest(name: str, version: str, directory: Path) -> bytes:
+    return hashlib.sha256(engine.content(name, version, directory)).digest()
 
 
 def _refuse_change(name: str, version: str, digest: bytes, announced: bytes) -> None:
@@ -80,4 +91,15 @@ async def load(connection: Session, directory: Path = engine.MODELS) -> list[Rel
     rows: Sequence[Row] = await connection.fetch(SQL.releases)
     if not rows:
         return [Release(engine.load(name, version, directory)) for name, version, _ in _on_disk(directory)]
-    return [Release(engine.load(row["name"], row["version"], directory), row["announced_at"]) for row in rows]
+    return [Release(_released(row, directory), row["announced_at"]) for row in rows]
+
+
+def _released(row: Row, directory: Path) -> engine.Model:
+    name, version = row["name"], row["version"]
+    try:
+        _refuse_change(name, version, _digest(name, version, directory), row["sha256"])
+        return engine.load(name, version, directory)
+    except FileNotFoundError as error:
+        raise ReleaseRefused(
+            f"{name} {version} has been announced, and this software does not have it: run the newer one."
+        ) from error

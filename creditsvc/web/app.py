@@ -1,5 +1,7 @@
 """The application put together: the routes, the edge they stand behind, and the resources they use."""
 
+import os
+import signal
 from collections.abc import AsyncIterator, Iterable
 
 from aiohttp import web
@@ -113,6 +115,11 @@ async def _keyring(app: web.Application) -> AsyncIterator[None]:
     yield
 
 
+def _end() -> None:
+    """End this worker as SIGTERM does: it finishes what it has, and the parent starts another."""
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 async def _ledger(app: web.Application) -> AsyncIterator[None]:
     settings = app[SETTINGS]
     async with app[LOOKUP_POOL].acquire() as connection:
@@ -125,7 +132,7 @@ async def _ledger(app: web.Application) -> AsyncIterator[None]:
         most_waiting=settings.queue_max_events,
     )
     app[APPEND] = writer
-    refolder = Refolder(app[APPEND_POOL], rules)
+    refolder = Refolder(app[APPEND_POOL], rules, renew=_end)
     app[READER] = Reader(app[LOOKUP_POOL], refolder, rules)
     app[SCORES] = Scores(app[READER].moments, rules, announced)
     models.prepare(app, announced)

@@ -91,7 +91,7 @@ create table record (
 );
 create index record_next_change on record (entity_id, next_change) where next_change is not null;
 create index record_points on record (entity_id, points, record, source) where points <> 0;
-create index record_listing on record (entity_id) where listing;
+create index record_listing on record (entity_id, since) where listing;
 comment on table record is 'What the fold of each record''s events comes to, until next_change; its events by sequence';
 comment on column record.class is 'Null while only amendments have arrived and the record itself has not';
 comment on column record.standing is 'Counts in the profile and may score: not ended, expired, revoked or repaired';
@@ -167,6 +167,8 @@ create trigger event_identity_append_only before update or delete on event_ident
     for each row execute function refuse_change();
 create trigger model_release_append_only before update or delete on model_release
     for each row execute function refuse_change();
+create trigger model_release_no_truncate before truncate on model_release
+    for each statement execute function refuse_change();
 create trigger event_identity_no_truncate before truncate on event_identity
     for each statement execute function refuse_change();
 

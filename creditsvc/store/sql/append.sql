@@ -17,8 +17,9 @@ order by entity_id
 for update;
 
 -- name: now
--- The database's clock, read once the locks are held: later than all that was recorded under them before.
-select clock_timestamp();
+-- The database's clock, read once the locks are held: later than all that was recorded under them before. And how
+-- many releases of the official model there are: whoever knows fewer must not fold.
+select clock_timestamp() as now, (select count(*) from model_release where name = $1) as released;
 
 -- name: find_identities
 -- The events already held under these identities, for their original receipts.
@@ -166,6 +167,8 @@ from unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[]) as k (entity_
 -- Profiles that time has outrun; those that somebody is at work on are passed over.
 select entity_id
 from entity
-where version > 0 and (shared_until <= clock_timestamp() or announced < $2)
+where version > 0
+  and (shared_until <= clock_timestamp()
+       or announced < $2 + (select count(*) from unnest($3::timestamptz[]) as a (at) where a.at <= clock_timestamp()))
 limit $1
 for update skip locked;

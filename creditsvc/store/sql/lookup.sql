@@ -2,7 +2,8 @@
 -- What the public is shown of each entity, and whether time has outrun it.
 select entity_id, version > 0 as known, public_version as version, public_from as valid_from,
        public_until as valid_until, public_profile as profile, recorded_at,
-       announced < $2 or coalesce(shared_until <= clock_timestamp(), false) as outrun
+       announced < $2 + (select count(*) from unnest($3::timestamptz[]) as a (at) where a.at <= clock_timestamp())
+       or coalesce(shared_until <= clock_timestamp(), false) as outrun, announced
 from entity
 where entity_id = any($1::text[]);
 
@@ -10,7 +11,8 @@ where entity_id = any($1::text[]);
 -- The same for those that the record is shared with.
 select entity_id, version > 0 as known, version, shared_from as valid_from,
        shared_until as valid_until, shared_profile as profile, recorded_at,
-       announced < $2 or coalesce(shared_until <= clock_timestamp(), false) as outrun
+       announced < $2 + (select count(*) from unnest($3::timestamptz[]) as a (at) where a.at <= clock_timestamp())
+       or coalesce(shared_until <= clock_timestamp(), false) as outrun, announced
 from entity
 where entity_id = any($1::text[]);
 

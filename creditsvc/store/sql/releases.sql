@@ -9,10 +9,9 @@ from model_release
 order by number;
 
 -- name: announce
--- Make a release known from now on, or (where $6) as one that was there from the beginning.
+-- Make a release known after a notice, or (where $6) as one that was there from the beginning.
 insert into model_release (number, name, version, sha256, in_force_from, announced_at)
-values ($1, $2, $3, $4, $5, case when $6 then null else clock_timestamp() end)
-returning announced_at;
+values ($1, $2, $3, $4, $5, case when $6 then null else clock_timestamp() + $7::interval end);
 
 -- name: today
 -- The date by the database's clock, at the place on Earth where a day begins first: there it is no later than anywhere.
@@ -20,4 +19,11 @@ select (clock_timestamp() at time zone 'Pacific/Kiritimati')::date;
 
 -- name: count_outdated
 -- How many profiles were folded before the last release was announced.
-select count(*) filter (where announced < $1), count(*) from entity where version > 0;
+select count(*) filter (where announced < $1 + (select count(*) from unnest($2::timestamptz[]) as a (at) where a.at <= clock_timestamp())),
+       count(*)
+from entity
+where version > 0;
+
+-- name: count_releases
+-- How many releases of a model there are.
+select count(*) from model_release where name = $1;

@@ -218,3 +218,12 @@ async def test_refused_events_leave_nothing(database):
         assert isinstance(conflict, EventConflict)
         assert await reader.moments.find(OTHER_ENTITY, "shared", None) is None
         assert await reader.moments.find(OTHER_ENTITY, "public", None) is None
+
+
+async def test_grouping_makes_no_difference_to_whose_record_it_is(database):
+    async with ledger(database) as (writer, _):
+        opened, refused = await writer.submit(
+            [event("honour.granted", "H1"), event("record.revoked", "H1", source=OTHER_SOURCE, reason="x")]
+        )
+        assert opened.sequence == 1
+        assert isinstance(refused, Forbidden)

@@ -1,5 +1,6 @@
 """Releases of models: announced once, never changed, and no old answer changes with a new one."""
 
+import asyncio
 import json
 import shutil
 from datetime import UTC, datetime, timedelta
@@ -13,14 +14,15 @@ from creditsvc.domain.standing import Rules
 from creditsvc.ledger import releases
 from creditsvc.ledger.append import refold
 from creditsvc.ledger.comparison import compare
+from creditsvc.ledger.failures import ReleaseUnknown
 from creditsvc.ledger.lookups import Lookups
 from creditsvc.ledger.moments import SQL, Moments
-from creditsvc.ledger.refolder import refold_all
+from creditsvc.ledger.refolder import Refolder, refold_all
 from creditsvc.ledger.releases import OFFICIAL, ReleaseRefused, announce
 from creditsvc.settings import Settings
 from creditsvc.store.database import append_pool, connect, lookup_pool
 from scoring import engine
-from tests.making import CATALOGUE, ENTITY, event, ledger
+from tests.making import CATALOGUE, ENTITY, RULES, event, ledger
 
 CHINA = ZoneInfo("Asia/Shanghai")
 
@@ -42,12 +44,12 @@ def days_ahead(count):
     return (datetime.now(UTC) + timedelta(days=count)).date().isoformat()
 
 
-async def announced(dsn, models):
+async def announced(dsn, models, notice=timedelta(0)):
     engine.released.cache_clear()  # a service reads the folder once; here it changes under us
     connection = await connect(dsn)
     told = []
     try:
-        return await announce(connection, told.append, models), told
+        return await announce(connection, told.append, models, notice), told
     finally:
         await connection.close()
 
@@ -97,7 +99,7 @@ async def test_an_announcement_changes_no_old_answer_and_every_profile_is_brough
             async with pool.acquire() as connection:
                 await refold(connection, [entity], rules)
 
-        lookups = {"public": Lookups(looking, SQL.public_profiles, announced=2, connections=1)}
+        lookups = {"public": Lookups(looking, SQL.public_profiles, schedule=rules.schedule, connections=1)}
         moments = Moments(looking, lookups, fold_again, rules)
         assert (
             await moments.current(ENTITY, "public")
@@ -109,7 +111,9 @@ async def test_an_announcement_changes_no_old_answer_and_every_profile_is_brough
         assert orjson.loads(new.profile)["score"]["version"] == "1"
         assert (await moments.at(ENTITY, "public", old.moment.valid_from)).profile == old.profile
         connection = await connect(database)
-        assert tuple(await connection.fetchrow(releases.SQL.count_outdated, 2)) == (0, 1)
+        assert tuple(
+            await connection.fetchrow(releases.SQL.count_outdated, *rules.schedule.announcements)
+        ) == (0, 1)
         await connection.close()
 
 
@@ -168,3 +172,37 @@ def _always(found):
         return found
 
     return load
+
+
+async def test_who_does_not_know_of_a_release_folds_nothing_and_starts_anew(database, models):
+    await announced(database, engine.MODELS)
+    renewed = asyncio.Event()
+    async with ledger(database) as (writer, reader):
+        await writer.submit([event("honour.granted", "H1")])
+        release(models, in_force_from=days_ahead(10), start="500")
+        found, _ = await announced(database, models, notice=timedelta(seconds=1))
+        (refused,) = await writer.submit([event("honour.granted", "H2")])
+        assert isinstance(refused, ReleaseUnknown)
+        settings = Settings()
+        async with await append_pool(database, settings) as pool:
+            unaware = Refolder(pool, RULES, renew=renewed.set)
+            await asyncio.wait_for(renewed.wait(), 5)
+            await unaware.close()
+        rules = Rules(CATALOGUE, schedule_of(found, OFFICIAL))
+        await asyncio.sleep(1)
+        async with await append_pool(database, settings) as pool, pool.acquire() as connection:
+            await refold(connection, [ENTITY], rules)
+        with pytest.raises(ReleaseUnknown):
+            await reader.moments.at(ENTITY, "public", None)
+
+
+async def test_announced_models_must_be_the_ones_on_disk(database, models):
+    await announced(database, models)
+    connection = await connect(database)
+    release(models, "1", start="700")
+    with pytest.raises(ReleaseRefused, match="never changes"):
+        await releases.load(connection, models)
+    shutil.rmtree(models / OFFICIAL)
+    with pytest.raises(ReleaseRefused, match="run the newer one"):
+        await releases.load(connection, models)
+    await connection.close()

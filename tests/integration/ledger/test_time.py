@@ -14,6 +14,8 @@ from scoring.periods import after_months
 from tests.making import ENTITY, event, ledger
 
 DAYS = 400
+LONG_AGO = """select clock_timestamp() - interval '400 days' as now, count(*) as released
+              from model_release where name = $1"""
 
 
 @pytest.fixture
@@ -22,7 +24,7 @@ async def long_ago(database, monkeypatch):
     today = datetime.now(ZoneInfo("Asia/Shanghai")).date()
     decided = today - timedelta(days=DAYS + 355)
     with monkeypatch.context() as patched:
-        patched.setitem(SQL._texts, "now", f"select clock_timestamp() - interval '{DAYS} days'")
+        patched.setitem(SQL._texts, "now", LONG_AGO)
         async with ledger(database) as (writer, _):
             time = f"{decided.isoformat()}T00:00:00+08:00"
             one = event(
