@@ -181,6 +181,22 @@ COMMENT ON TABLE creditsvc.migration IS 'What was done to this schema, file by f
 ALTER TABLE ONLY creditsvc.migration
     ADD CONSTRAINT migration_pkey PRIMARY KEY (number, phase);
 
+CREATE TABLE creditsvc.model_ranking (
+    name text NOT NULL,
+    version text NOT NULL,
+    peer_group integer NOT NULL,
+    ranked_at timestamp with time zone NOT NULL,
+    measures text[] NOT NULL
+);
+COMMENT ON TABLE creditsvc.model_ranking IS 'The measures of all organisations of similar size at an instant: whom a percentile compares with';
+COMMENT ON COLUMN creditsvc.model_ranking.measures IS 'Ascending, exact: decimals, or fractions where a decimal has no end';
+ALTER TABLE ONLY creditsvc.model_ranking
+    ADD CONSTRAINT model_ranking_pkey PRIMARY KEY (name, version, peer_group, ranked_at);
+CREATE TRIGGER model_ranking_append_only BEFORE DELETE OR UPDATE ON creditsvc.model_ranking FOR EACH ROW EXECUTE FUNCTION creditsvc.refuse_change();
+CREATE TRIGGER model_ranking_no_truncate BEFORE TRUNCATE ON creditsvc.model_ranking FOR EACH STATEMENT EXECUTE FUNCTION creditsvc.refuse_change();
+GRANT SELECT,INSERT ON TABLE creditsvc.model_ranking TO creditsvc_append;
+GRANT SELECT ON TABLE creditsvc.model_ranking TO creditsvc_lookup;
+
 CREATE TABLE creditsvc.model_release (
     number integer NOT NULL,
     name text NOT NULL,

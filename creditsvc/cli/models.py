@@ -12,6 +12,7 @@ from creditsvc.cli.tables import show
 from creditsvc.domain import catalogue, instants
 from creditsvc.ledger.comparison import Comparison
 from creditsvc.ledger.comparison import compare as compare_all
+from creditsvc.ledger.rankings import rank_all
 from creditsvc.ledger.refolder import refold_all
 from creditsvc.ledger.releases import OFFICIAL
 from creditsvc.store import embedded
@@ -27,6 +28,7 @@ Examples:
   creditsvc models compare model.json
   creditsvc models compare eu-2022-695@1 --as-of 2027-01-01T00:00:00Z
   creditsvc models refold
+  creditsvc models rank fmcsa-sms
 """
 )
 def command() -> None:
@@ -110,6 +112,28 @@ async def _refold() -> int:
     async with embedded.server(settings(), own=False) as dsn:
         with progress("folding") as told:
             return await refold_all(dsn, settings(), told)
+
+
+@command.command()
+@click.argument("model")
+def rank(model: str) -> None:
+    """Rank every organisation by MODEL among those of similar size, for the percentiles that scores tell.
+
+    Made over what is public, and kept: do it as often as the percentiles should be new. A score about an
+    instant is compared with the last ranking made by then.
+    """
+    found = find(model, datetime.now(UTC).date())
+    if found.peers is None:
+        raise click.BadParameter("this model compares with no peers", param_hint="MODEL")
+    groups = asyncio.run(_rank(found))
+    rows = [(str(group), f"{count:,}") for group, count in sorted(groups.items())]
+    show(("group", "organisations"), rows, "There is nobody to rank.")
+
+
+async def _rank(model: Model) -> dict[int, int]:
+    async with embedded.server(settings(), own=False) as dsn:
+        with progress("ranking") as told:
+            return await rank_all(dsn, settings(), model, told)
 
 
 def _instant(written: str) -> datetime:

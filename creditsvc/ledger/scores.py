@@ -16,6 +16,7 @@ from creditsvc.domain.scores import TakenApart, take_apart
 from creditsvc.domain.standing import Rules, evaluate
 from creditsvc.errors import EntityUnknown, NotFound
 from creditsvc.ledger.moments import INLINE_ENTRIES, Moments
+from creditsvc.ledger.rankings import Ranked, Rankings
 from creditsvc.ledger.releases import OFFICIAL
 
 TICK = timedelta(microseconds=1)
@@ -29,6 +30,7 @@ class Apart:
     moment: Moment
     taken: TakenApart
     past: bool
+    ranked: Ranked | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,11 @@ class Supposed:
 class Scores:
     """Folds an entity's whole history by the rules of a model; nothing is stored."""
 
-    def __init__(self, moments: Moments, rules: Rules, releases: Sequence[Release]) -> None:
+    def __init__(
+        self, moments: Moments, rankings: Rankings, rules: Rules, releases: Sequence[Release]
+    ) -> None:
         self._moments = moments
+        self._rankings = rankings
         self._rules = rules
         self._releases = releases
 
@@ -84,7 +89,16 @@ class Scores:
             moment, records = _seen(entity, entries, at, view, rules)
             return Apart(moment, _taken(entity, records, moment.valid_from, rules), as_of is not None)
 
-        return await _run(fold_all, entries)
+        found = await _run(fold_all, entries)
+        model = rules.model(at, instants.zone_of(entity))
+        if model.peers is None:
+            return found
+        await self._moments.settle(at)  # a ranking may be on its way
+        ranked = await self._rankings.rank(model, found.taken, at)
+        if ranked is None:
+            return found
+        since = max(found.moment.valid_from, ranked.ranked_at)
+        return replace(found, moment=replace(found.moment, valid_from=since), ranked=ranked)
 
     async def suppose(self, entity: str, view: View, rules: Rules, change: Change) -> Supposed:
         """Work out what a change, or time passing, would make of a score."""

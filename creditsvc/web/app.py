@@ -10,6 +10,7 @@ from creditsvc.domain import catalogue
 from creditsvc.domain.schedule import schedule_of
 from creditsvc.domain.standing import Rules
 from creditsvc.ledger import releases
+from creditsvc.ledger.rankings import Rankings
 from creditsvc.ledger.reader import Reader
 from creditsvc.ledger.refolder import Refolder
 from creditsvc.ledger.scores import Scores
@@ -134,7 +135,7 @@ async def _ledger(app: web.Application) -> AsyncIterator[None]:
     app[APPEND] = writer
     refolder = Refolder(app[APPEND_POOL], rules, renew=_end)
     app[READER] = Reader(app[LOOKUP_POOL], refolder, rules)
-    app[SCORES] = Scores(app[READER].moments, rules, announced)
+    app[SCORES] = Scores(app[READER].moments, Rankings(app[LOOKUP_POOL]), rules, announced)
     models.prepare(app, announced)
     yield
     await refolder.close()

@@ -12,6 +12,7 @@ from creditsvc.domain.account import RecordKey
 from creditsvc.domain.scores import TakenApart
 from creditsvc.errors import Malformed, UnsupportedMediaType, Violation
 from creditsvc.ledger.pages import Cursor
+from creditsvc.ledger.rankings import Ranked
 from creditsvc.ledger.scores import Change, Supposed
 from creditsvc.web import limits, reading
 from creditsvc.web.events import parse
@@ -29,6 +30,7 @@ from creditsvc.web.parameters import (
 from creditsvc.web.protocol import read_body
 from creditsvc.web.routes import JSON, Body, Parameter, Response, Route
 from creditsvc.web.shapes import ScoreApart, WhatIf, WhatIfAnswer
+from scoring.exact import written
 
 DEFAULT_PAGE, LONGEST_PAGE = 100, 1_000
 MOST_CHANGES = 100
@@ -55,10 +57,24 @@ async def score(request: web.Request) -> web.Response:
             "valid_from": instants.text(found.moment.valid_from),
             "valid_until": instants.text_or_none(found.moment.valid_until),
             **told,
+            **_ranked(found.ranked, told["grade"]),
             "contributions": {"items": shares[after : after + count], "next": following},
         }
     )
     return reading.answer(request, body, found.moment, past=found.past)
+
+
+def _ranked(ranked: Ranked | None, grade: str) -> dict[str, Any]:
+    """Describe where a score stands among its peers, which is what its grade goes by then."""
+    if ranked is None:
+        return {"grade": grade, "rank": None}
+    rank = {
+        "percentile": orjson.Fragment(written(ranked.rank.percentile)),
+        "peers": ranked.rank.peers,
+        "group": ranked.group,
+        "ranked_at": instants.text(ranked.ranked_at),
+    }
+    return {"grade": ranked.rank.grade, "rank": rank}
 
 
 async def what_if(request: web.Request) -> web.Response:

@@ -210,6 +210,15 @@ class Contributions(Shape):
     next: Next
 
 
+class RankShape(Shape):
+    """Where the score stands among organisations of similar size, as last ranked."""
+
+    percentile: float
+    peers: Annotated[int, Field(description="Organisations in the group, this one included")]
+    group: Annotated[int, Field(description="Which of the model's groups of size")]
+    ranked_at: Instant
+
+
 class ScoreApart(Shape):
     """A score taken apart. Start, all shares and all adjustments add up to the value."""
 
@@ -225,6 +234,9 @@ class ScoreApart(Shape):
     adjustments: dict[str, Exact]
     sums: dict[str, Exact]
     until: Annotated[Instant | None, Field(description="When time alone next changes the score")]
+    rank: Annotated[
+        RankShape | None, Field(description="Null for a model without peers, or before a ranking")
+    ]
     contributions: Contributions
 
 

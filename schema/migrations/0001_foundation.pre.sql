@@ -142,6 +142,17 @@ create table model_release (
 comment on table model_release is 'The scoring models as released: which bytes, and since when everybody could know';
 comment on column model_release.announced_at is 'Null for what was there from the beginning';
 
+create table model_ranking (
+    name text not null,
+    version text not null,
+    peer_group integer not null,
+    ranked_at timestamptz not null,
+    measures text[] not null,
+    primary key (name, version, peer_group, ranked_at)
+);
+comment on table model_ranking is 'The measures of all organisations of similar size at an instant: whom a percentile compares with';
+comment on column model_ranking.measures is 'Ascending, exact: decimals, or fractions where a decimal has no end';
+
 create table entity_name (
     entity_id text collate "C" not null,
     since timestamptz not null,
@@ -165,6 +176,10 @@ create trigger event_no_truncate before truncate on event
     for each statement execute function refuse_change();
 create trigger event_identity_append_only before update or delete on event_identity
     for each row execute function refuse_change();
+create trigger model_ranking_append_only before update or delete on model_ranking
+    for each row execute function refuse_change();
+create trigger model_ranking_no_truncate before truncate on model_ranking
+    for each statement execute function refuse_change();
 create trigger model_release_append_only before update or delete on model_release
     for each row execute function refuse_change();
 create trigger model_release_no_truncate before truncate on model_release
@@ -184,13 +199,13 @@ $$;
 
 grant usage on schema creditsvc to creditsvc_append, creditsvc_lookup;
 grant select on agency, client, api_key, event, event_identity, record, entity, entity_name, log_pending,
-    model_release
+    model_release, model_ranking
     to creditsvc_append, creditsvc_lookup;
-grant insert on event, event_identity, log_pending to creditsvc_append;
+grant insert on event, event_identity, log_pending, model_ranking to creditsvc_append;
 grant insert, update on record, entity, entity_name to creditsvc_append;
 
 -- down
 drop function append_horizon();
-drop table entity_name, model_release, entity, record, log_pending, event_identity, event, api_key, client, agency;
+drop table entity_name, model_ranking, model_release, entity, record, log_pending, event_identity, event, api_key, client, agency;
 drop function refuse_change();
 revoke usage on schema creditsvc from creditsvc_append, creditsvc_lookup;
