@@ -1,5 +1,6 @@
 """Every setting of the service, in one place, each with its reason. All come from the environment."""
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -7,6 +8,8 @@ from pathlib import Path
 from typing import Self
 
 PREFIX = "CREDITSVC_"
+PORT_MAX = 65_535
+_MAY_BE_ZERO = frozenset({"port", "workers"})  # 0: any free port, one process per core
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +45,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
-        """Read the settings; ``ValueError`` names the variable that cannot be read."""
+        """Read the settings; ``ValueError`` names the variable that cannot be used, and what it must be."""
         given: dict[str, object] = {}
         for field in fields(cls):
             name = PREFIX + field.name.upper()
@@ -50,9 +53,9 @@ class Settings:
             if text is None or text == "":
                 continue
             try:
-                given[field.name] = _convert(text, type(field.default))
+                given[field.name] = _convert(field.name, text, type(field.default))
             except ValueError as error:
-                message = f"{name} must be a {type(field.default).__name__}"
+                message = f"{name} must be {error}"
                 raise ValueError(message) from error
         return cls(**given)  # type: ignore[arg-type]
 
@@ -61,9 +64,33 @@ class Settings:
         return self.workers or os.cpu_count() or 1
 
 
-def _convert(text: str, kind: type) -> object:
+def _convert(name: str, text: str, kind: type) -> object:
+    """Read a value; ``ValueError`` says in words what it must be."""
     if kind is bool:
-        if text.lower() not in {"0", "1", "false", "true", "no", "yes"}:
-            raise ValueError(text)
-        return text.lower() in {"1", "true", "yes"}
+        return _truth(text)
+    if kind is int or kind is float:
+        return _number(name, text, kind)
     return kind(text)
+
+
+def _truth(text: str) -> bool:
+    if text.lower() not in {"0", "1", "false", "true", "no", "yes"}:
+        raise ValueError("true or false")
+    return text.lower() in {"1", "true", "yes"}
+
+
+def _number(name: str, text: str, kind: type[int] | type[float]) -> float:
+    """Read a count, a size or seconds: all are above 0, but for what 0 has a meaning for."""
+    wanted = "a whole number" if kind is int else "a number"
+    if name == "port":
+        wanted += f" from 0 to {PORT_MAX}"
+    else:
+        wanted += ", 0 or more" if name in _MAY_BE_ZERO else " above 0"
+    try:
+        number = kind(text)
+    except ValueError:
+        raise ValueError(wanted) from None
+    too_small = number < 0 if name in _MAY_BE_ZERO else number <= 0
+    if too_small or not math.isfinite(number) or (name == "port" and number > PORT_MAX):
+        raise ValueError(wanted)
+    return number

@@ -38,7 +38,7 @@ Try:
   curl -s {url}/v1/entities/siren:351680558/history
   curl -s '{url}/v1/entities?name=boulangerie'
 
-Pages for people: {url}/
+The interface, to read: {url}/docs
 Ctrl-C stops it; the data stays in {data_dir}.
 """
 
@@ -46,15 +46,25 @@ Ctrl-C stops it; the data stays in {data_dir}.
 def main() -> int:
     os.environ.setdefault("CREDITSVC_DATA_DIR", "var")
     os.environ.setdefault("CREDITSVC_LOG_LEVEL", "WARNING")  # a line for each request would bury what is told
-    settings = Settings.from_environment()
+    try:
+        settings = Settings.from_environment()
+    except ValueError as error:
+        click.echo(f"Error: {error}", err=True)
+        return 2
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # both end it in the same way
     host, url = _address(settings)
     if _taken(host, settings.port):
-        click.echo(f"Something listens on {url} already: end it, or set CREDITSVC_PORT.", err=True)
+        click.echo(
+            f"Something listens on {url} already: end it, or set CREDITSVC_PORT, "
+            "and CREDITSVC_DATA_DIR to run a second one.",
+            err=True,
+        )
         return 1
     with suppress(KeyboardInterrupt), _service() as service:
         if not _ready(url, service):
-            click.echo("The service did not start; the reason stands above.", err=True)
+            slow = f"The service does not answer after {START_TIMEOUT_S:.0f} s."
+            told = "The service did not start; the reason stands above."
+            click.echo(slow if service.poll() is None else told, err=True)
             return 1
         _load(url, settings.data_dir)
         click.echo(REQUESTS.format(url=url, data_dir=settings.data_dir))

@@ -34,7 +34,7 @@ def command(phase: Literal["pre", "post", "all"], rollback_to: int | None) -> No
 
 
 async def _migrate(phase: Literal["pre", "post", "all"], rollback_to: int | None) -> None:
-    async with embedded.server(settings(), own=False) as dsn:
+    async with embedded.server(settings(), own=False, create=True) as dsn:
         if rollback_to is None:
             done = await migrations.migrate(dsn, phase=phase, report=print)
             print(f"{len(done)} migrations done" if done else "the schema is up to date")

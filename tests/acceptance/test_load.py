@@ -231,6 +231,12 @@ def test_example_runs_and_the_printed_requests_work_as_printed(tmp_path):
             wait_for_text(tmp_path / "said", "Ctrl-C", running)
             requests = re.findall(r"^  (curl .+)$", (tmp_path / "said").read_text("utf-8"), re.MULTILINE)
             assert len(requests) == 3
+            page = re.search(
+                r"^The interface, to read: (http://.+)$", Path(said.name).read_text("utf-8"), re.MULTILINE
+            )
+            assert page is not None
+            with urllib.request.urlopen(page[1]) as answer:  # noqa: S310  printed by our own command
+                assert answer.status == 200
             for request in requests:
                 url = re.search(r"http://[^' ]+", request)
                 assert url is not None
@@ -239,6 +245,32 @@ def test_example_runs_and_the_printed_requests_work_as_printed(tmp_path):
         finally:
             running.terminate()
             assert running.wait(PATIENCE_S) == 0
+
+
+def run_example(place: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, ROOT / "examples" / "run.py"],
+        cwd=place,
+        env=at(place).environment | more,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+
+
+def test_example_tells_a_setting_that_cannot_be_used(tmp_path):
+    done = run_example(tmp_path, CREDITSVC_PORT="abc")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "Error: CREDITSVC_PORT must be a whole number from 0 to 65535\n"
+
+
+def test_second_example_on_the_same_data_is_told_who_owns_them(tmp_path):
+    with at(tmp_path).serving() as (_, service):
+        done = run_example(tmp_path)
+    assert done.returncode == 1
+    assert f"Process {service.pid} owns {tmp_path}/var; waiting" in done.stderr
+    assert "set CREDITSVC_DATA_DIR to another" in done.stderr
 
 
 def wait_for(path: Path, process: subprocess.Popen[str]) -> None:

@@ -201,6 +201,24 @@ async def test_one_owner_at_a_time(data_dir):
         assert await value(started.dsn, "select 1") == 1, "who attached does not stop it"
 
 
+async def test_who_waits_for_an_owner_is_told_of_it_once(data_dir, caplog):
+    async with running(data_dir):
+        with pytest.raises(DirectoryOccupied):
+            await EmbeddedServer.start(data_dir, patience_s=1.5)
+    told = [record.getMessage() for record in caplog.records if "waiting" in record.getMessage()]
+    assert told == [f"Process {os.getpid()} owns {data_dir}; waiting up to 2 s for it"]
+
+
+async def test_a_command_in_the_wrong_folder_makes_no_database_there(tmp_path):
+    settings = Settings(data_dir=tmp_path / "data")
+    with pytest.raises(ServerFailed, match=f"no data in {tmp_path}/data: run this where the service runs"):
+        async with server(settings, own=False):
+            pass
+    assert not is_there(tmp_path / "data")
+    async with server(settings, own=False, create=True) as dsn:
+        assert await value(dsn, "select 1") == 1
+
+
 async def test_a_configured_server_is_used_as_it_is(tmp_path):
     settings = Settings(database_url="postgresql://elsewhere/db", data_dir=tmp_path / "data")
     for own in (True, False):

@@ -2,13 +2,17 @@
 
 import asyncio
 import fcntl
+import logging
 import os
 import time
 from pathlib import Path
 
 from creditsvc.store.embedded.failure import DirectoryOccupied, ServerFailed
 
+LOG = logging.getLogger(__name__)
+
 _POLL_S = 0.1
+_SILENCE_S = 1.0  # a wait that lasts longer is spoken of, so that nobody takes it for a hang
 
 
 class DirectoryLock:
@@ -73,17 +77,26 @@ def _lock(descriptor: int, kind: int) -> bool:
 
 
 async def _wait(path: Path, descriptor: int, patience_s: float) -> None:
-    deadline = time.monotonic() + patience_s
+    began = time.monotonic()
+    said = False
     while not _lock(descriptor, fcntl.LOCK_EX):
-        if time.monotonic() >= deadline:
+        waited_s = time.monotonic() - began
+        if waited_s >= patience_s:
             raise _occupied(path, descriptor)
+        if waited_s >= _SILENCE_S and not said:
+            said = True
+            owner = _owner(descriptor)
+            LOG.warning("Process %s owns %s; waiting up to %.0f s for it", owner, path.parent, patience_s)
         await asyncio.sleep(_POLL_S)
 
 
+def _owner(descriptor: int) -> str:
+    return os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
+
+
 def _occupied(path: Path, descriptor: int) -> DirectoryOccupied:
-    owner = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
     return DirectoryOccupied(
-        f"Another process (number {owner or 'unknown'} when it began) owns {path.parent}: a running service, "
+        f"Another process (number {_owner(descriptor)} when it began) owns {path.parent}: a running service, "
         "or its PostgreSQL still shutting down. Stop it first, or set CREDITSVC_DATA_DIR to another "
         "directory."
     )

@@ -23,7 +23,7 @@ _NOTE = "postgresql.socket"
 _LOG = "postgresql.log"
 _CLUSTER = "postgresql"
 
-_OWNER_PATIENCE_S = 60.0  # for an earlier owner's server to shut down
+_OWNER_PATIENCE_S = 20.0  # for an earlier owner's server to shut down; then whoever waits is told why
 _READY_PATIENCE_S = 3_600.0  # recovery replays what a crash left behind; an hour is beyond any WAL we keep
 _CONNECT_TIMEOUT_S = 10.0
 _LOG_MAX_BYTES = 16 * 1024 * 1024
@@ -134,11 +134,13 @@ async def attach(data_dir: Path, *, patience_s: float = _READY_PATIENCE_S) -> st
 
 
 @contextlib.asynccontextmanager
-async def server(settings: Settings, *, own: bool) -> AsyncIterator[str]:
+async def server(settings: Settings, *, own: bool, create: bool = False) -> AsyncIterator[str]:
     """Yield the DSN to use: the configured one, else that of the embedded server.
 
     With ``own`` (the service) the embedded server is started and owned for the time of the context. Without
-    (a command beside it) a running one is used, and only if there is none is one started.
+    (a command beside it) a running one is used, and only if there is none is one started; then a database is
+    made only with ``create``, and without it ``ServerFailed`` says that the data directory has none: a
+    command in the wrong folder would else work on an empty database of its own.
     """
     if settings.database_url:
         yield settings.database_url
@@ -146,7 +148,7 @@ async def server(settings: Settings, *, own: bool) -> AsyncIterator[str]:
     if own:
         running: EmbeddedServer | str = await EmbeddedServer.start(settings.data_dir, settings.embedded_user)
     else:
-        running = await _attach_or_start(settings)
+        running = await _attach_or_start(settings, create=create)
     if isinstance(running, str):
         yield running
         return
@@ -156,12 +158,17 @@ async def server(settings: Settings, *, own: bool) -> AsyncIterator[str]:
         await running.stop()
 
 
-async def _attach_or_start(settings: Settings) -> EmbeddedServer | str:
+async def _attach_or_start(settings: Settings, *, create: bool) -> EmbeddedServer | str:
     deadline = time.monotonic() + _READY_PATIENCE_S
     while True:
         dsn = await attach(settings.data_dir)
         if dsn is not None:
             return dsn
+        if not create and not (settings.data_dir / _CLUSTER).exists():
+            raise ServerFailed(
+                f"no data in {settings.data_dir.absolute()}: run this where the service runs, "
+                "or set CREDITSVC_DATA_DIR or CREDITSVC_DATABASE_URL"
+            )
         try:
             return await EmbeddedServer.start(settings.data_dir, settings.embedded_user, patience_s=0)
         except DirectoryOccupied:
