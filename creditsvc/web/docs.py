@@ -1,16 +1,19 @@
 """``/docs``: the OpenAPI document as a page that people read; it needs no script and no network."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import aiohttp_jinja2
 from aiohttp import web
+from markupsafe import Markup, escape
 
 from creditsvc.settings import Settings
 from creditsvc.web.fixed import FixedDocument
 from creditsvc.web.keys import SETTINGS
+from creditsvc.web.openapi import NO_NUL
 from creditsvc.web.pages import page
 from creditsvc.web.parameters import CACHE_CONTROL, ETAG, IF_NONE_MATCH, NOT_MODIFIED
 from creditsvc.web.routes import Response, Route
@@ -19,8 +22,8 @@ DOCUMENT: web.AppKey[FixedDocument] = web.AppKey("docs_document", FixedDocument)
 
 
 def prepare(app: web.Application, api: Mapping[str, Any]) -> None:
-    aiohttp_jinja2.get_env(app).filters["pretty"] = _pretty
-    app[DOCUMENT] = page(app, "docs.html", api=api, tags=_tags(api, app[SETTINGS]))
+    aiohttp_jinja2.get_env(app).filters |= {"pretty": _pretty, "plain": _plain, "marked": _marked}
+    app[DOCUMENT] = page(app, "docs.html", api=api, tags=_tags(api, app[SETTINGS]), any_text=NO_NUL)
 
 
 def _tags(api: Mapping[str, Any], settings: Settings) -> list[dict[str, Any]]:
@@ -62,6 +65,16 @@ def curl(settings: Settings, method: str, path: str, operation: Mapping[str, Any
 
 def _pretty(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def _plain(value: Any) -> Any:
+    """Give a whole number without its fraction of nothing: 100 for 100.0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _marked(text: str) -> Markup:
+    """Write text as HTML, with what stands between backticks as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704  escaped before
 
 
 async def docs(request: web.Request) -> web.Response:

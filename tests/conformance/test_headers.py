@@ -7,6 +7,7 @@ import re
 import pytest
 
 from creditsvc.web.app import ROUTES
+from creditsvc.web.openapi import NO_NUL
 from tests.conformance.conftest import Serve, Service
 
 FIXED = ["/openapi.json", "/docs", "/v1/catalogue", "/problems/malformed"]
@@ -47,6 +48,16 @@ async def test_the_page_shows_every_operation_and_every_schema(service: Service)
         assert f'id="schema-{name}"' in page
     targets = set(re.findall(r'id="([^"]+)"', page))
     assert set(re.findall(r'href="#([^"]+)"', page)) <= targets
+
+
+async def test_the_page_is_written_for_people(service: Service):
+    async with service.session.get("/docs") as answer:
+        page = re.sub(r"<pre>.*?</pre>", "", await answer.text(), flags=re.DOTALL)
+    assert "the <code>valid_from</code> of an answer" in page
+    assert "`" not in page
+    assert not re.search(r"at (least|most) \d+\.0", page), "whole numbers are whole"
+    assert NO_NUL not in page, "what every text keeps to is no news"
+    assert not re.search(r"unless given\b[^<]*unless given", page)
 
 
 @pytest.mark.parametrize("path", FIXED)
