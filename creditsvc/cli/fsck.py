@@ -6,6 +6,7 @@ import click
 
 from creditsvc.cli.environment import settings
 from creditsvc.cli.progress import progress
+from creditsvc.cli.words import counted
 from creditsvc.ledger import fsck
 from creditsvc.store import embedded
 
@@ -21,20 +22,30 @@ Examples:
     "--progress/--no-progress", "shown", default=None, help="Show progress; by default on a terminal."
 )
 def command(shown: bool | None) -> None:  # noqa: FBT001  a command's parameters come by name
-    """Recompute records and profiles from the events and compare; name what differs.
+    """Recompute what is stored from the events and compare.
 
-    Changes nothing and works beside a running service. Exit status 0 when clean, 1 when not.
+    Names every record and profile that differs. Changes nothing and works beside a running service. Exit
+    status 0 when clean, 1 when not.
     """
-    faults = asyncio.run(_check(shown=shown))
+    faults, checked = asyncio.run(_check(shown=shown))
+    of = f"{counted(checked, 'organisation')} checked"
     for fault in faults:
         print(fault)
     if faults:
-        click.echo(f"{len(faults)} faults found", err=True)
+        click.echo(f"{counted(len(faults), 'fault')} found, {of}", err=True)
         raise click.exceptions.Exit(1)
-    click.echo("clean", err=True)
+    click.echo(f"clean, {of}", err=True)
 
 
-async def _check(*, shown: bool | None) -> list[str]:
+async def _check(*, shown: bool | None) -> tuple[list[str], int]:
+    """Give the faults, and how many organisations were checked."""
+    checked = 0
     with progress("checking", shown=shown) as told:
+
+        def count(done: int, total: int) -> None:
+            nonlocal checked
+            checked = done
+            told(done, total)
+
         async with embedded.server(settings(), own=False) as dsn:
-            return await fsck.check(dsn, progress=told)
+            return await fsck.check(dsn, progress=count), checked

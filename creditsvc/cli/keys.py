@@ -8,6 +8,7 @@ import click
 
 from creditsvc.cli import tables
 from creditsvc.cli.environment import connection
+from creditsvc.errors import Refusal
 from creditsvc.store import clients
 
 
@@ -41,6 +42,10 @@ def create(
 
     A client has at most two live keys: the one in use, and the next.
     """
+    try:
+        clients.check_binding(role, sources, entity)
+    except Refusal as refusal:
+        raise click.UsageError(refusal.detail) from refusal
     print(asyncio.run(_create(role, sources, entity, client, expires)))
     click.echo("Keep this key: only its digest is stored, and it cannot be shown again.", err=True)
 
@@ -57,7 +62,10 @@ async def _create(
 
 @command.command(name="list", epilog="Tab-separated when standard output is not a terminal.")
 def list_() -> None:
-    """List every key: id, client, role, what it is bound to, state, times. Secrets are not stored."""
+    """List every key, live or not.
+
+    Prints id, client, role, what it is bound to, state, times. Secrets are not stored.
+    """
     found = asyncio.run(_list())
     tables.show(
         ("key id", "client", "role", "bound to", "state", "made", "expires"),

@@ -1,14 +1,18 @@
 """`creditsvc load`."""
 
 import asyncio
+import csv
 import signal
 import time
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
+from creditsvc.cli import arguments
 from creditsvc.cli.monitor import monitor
+from creditsvc.cli.words import counted
 from creditsvc.domain import catalogue
 from creditsvc.loading.load import Plan, load, rehearse
 from creditsvc.loading.outcomes import Tally
@@ -73,12 +77,12 @@ def command(
     patience: float,
     dry_run: bool,
 ) -> None:
-    """Push FILE, a CSV or NDJSON (also .gz), through a mapping into the ingest interface.
+    """Push a file's rows as events, as a mapping says.
 
-    Rows of one organisation arrive in file order. A row that cannot be taken is reported, with its number
-    and the reasons but never with its values, and the rest goes on. A load that was cut off goes on where
-    it was when the same command is given again; sending twice does no harm. Row 1 is the first row under
-    a CSV's header.
+    FILE is a CSV or NDJSON (also .gz), sent through the ingest interface. Rows of one organisation arrive in
+    file order. A row that cannot be taken is reported, with its number and the reasons but never with its
+    values, and the rest goes on. A load that was cut off goes on where it was when the same command is given
+    again; sending twice does no harm. Row 1 is the first row under a CSV's header.
 
     Exit status 1 when a row was rejected or the load could not finish.
     """
@@ -89,7 +93,7 @@ def command(
     plan = Plan(
         file=file,
         mapping_text=_text(mapping),
-        destination=Destination(_address(url), key or "", patience),
+        destination=Destination(arguments.address(url), key or "", patience),
         state_file=_beside(file, state, ".loading"),
         report_file=_beside(file, rejected, ".rejected.csv"),
         batch=batch,
@@ -98,6 +102,7 @@ def command(
     )
     tally = _rehearse(plan) if dry_run else _load(plan)
     if tally.rejected:
+        click.echo(f"most often: {_commonest(plan.report_file)}", err=True)
         click.echo(f"why rows were rejected: {plan.report_file}", err=True)
         raise click.exceptions.Exit(1)
 
@@ -112,7 +117,8 @@ def _load(plan: Plan) -> Tally:
     elapsed_s = max(time.monotonic() - began, 1e-3)
     unchanged = f", {tally.unchanged:,} unchanged" if tally.unchanged else ""
     print(
-        f"{tally.rows:,} rows: {tally.accepted:,} accepted, {tally.duplicate:,} duplicates{unchanged}, "
+        f"{counted(tally.rows, 'row')}: {tally.accepted:,} accepted, {tally.duplicate:,} duplicates"
+        f"{unchanged}, "
         f"{tally.rejected:,} rejected; {answered / elapsed_s:,.0f} rows/s"
     )
     return tally
@@ -145,11 +151,19 @@ def _rehearse(plan: Plan) -> Tally:
         print(rehearsal.first.decode())
     tally = rehearsal.tally
     click.echo(
-        f"dry run: {tally.rows:,} rows: {tally.accepted:,} would be sent, {tally.unchanged:,} unchanged, "
-        f"{tally.rejected:,} rejected by the mapping or the catalogue",
+        f"dry run: {counted(tally.rows, 'row')}: {tally.accepted:,} would be sent, "
+        f"{tally.unchanged:,} unchanged, {tally.rejected:,} rejected by the mapping or the catalogue",
         err=True,
     )
     return tally
+
+
+def _commonest(report: Path) -> str:
+    """Say which reason of rejection a report names most often; no value of a row is in it."""
+    with report.open(encoding="utf-8", newline="") as file:
+        reasons = Counter((row["pointer"], row["detail"]) for row in csv.DictReader(file))
+    ((pointer, detail), times), *_ = reasons.most_common(1)
+    return f"{pointer or '/'}: {detail.rstrip('.')} ({counted(times, 'row')})"
 
 
 def _text(mapping: Path) -> str:
@@ -157,12 +171,6 @@ def _text(mapping: Path) -> str:
         return mapping.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise click.ClickException(f"{mapping}: a mapping file is TOML in UTF-8") from error
-
-
-def _address(url: str) -> str:
-    if not url.startswith(("http://", "https://")):
-        raise click.BadParameter("an address begins with http:// or https://", param_hint="--url")
-    return url
 
 
 def _beside(file: Path, given: Path | None, suffix: str) -> Path:

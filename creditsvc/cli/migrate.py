@@ -6,6 +6,7 @@ from typing import Literal
 import click
 
 from creditsvc.cli.environment import settings
+from creditsvc.cli.words import counted
 from creditsvc.store import embedded, migrations
 
 
@@ -37,7 +38,7 @@ async def _migrate(phase: Literal["pre", "post", "all"], rollback_to: int | None
     async with embedded.server(settings(), own=False, create=True) as dsn:
         if rollback_to is None:
             done = await migrations.migrate(dsn, phase=phase, report=print)
-            print(f"{len(done)} migrations done" if done else "the schema is up to date")
+            print(f"{counted(len(done), 'migration')} done" if done else "the schema is up to date")
         else:
             undone = await migrations.rollback(dsn, rollback_to)
             print("".join(f"undone {label}\n" for label in undone) or "nothing to undo\n", end="")

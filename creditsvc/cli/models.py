@@ -6,10 +6,12 @@ from pathlib import Path
 
 import click
 
+from creditsvc.cli import arguments
 from creditsvc.cli.environment import connection, settings
 from creditsvc.cli.progress import progress
 from creditsvc.cli.tables import show
-from creditsvc.domain import catalogue, instants
+from creditsvc.cli.words import counted
+from creditsvc.domain import catalogue
 from creditsvc.ledger.comparison import Comparison
 from creditsvc.ledger.comparison import compare as compare_all
 from creditsvc.ledger.rankings import rank_all
@@ -32,12 +34,15 @@ Examples:
 """
 )
 def command() -> None:
-    """List scoring models, check new ones, and see what a new one would change."""
+    """List scoring models, check and compare new ones."""
 
 
 @command.command("list")
 def list_models() -> None:
-    """List the released models: name, version, family, the day each is in force from, title."""
+    """List the released models.
+
+    Prints name, version, family, the day each is in force from, title.
+    """
     rows = [
         _row(engine.load(name, version))
         for name, versions in engine.released().items()
@@ -55,19 +60,20 @@ def _row(model: Model) -> tuple[str, ...]:
 @command.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def check(file: Path) -> None:
-    """Check the model in FILE against the rules for models and the fields of the catalogue.
+    """Check the model in FILE, a model of your own.
 
-    Prints a line for everything that is wrong: a JSON pointer into the file, and what is wrong there. Exit
-    status 0 when it is sound, 1 when not.
+    It must keep to the rules for models and name fields that the catalogue has. Prints a line for everything
+    that is wrong: a JSON pointer into the file, and what is wrong there. Exit status 0 when it is sound, 1
+    when not.
     """
     try:
         model = read(file)
     except ModelInvalid as error:
         for place, what in error.problems:
             print(f"{place or '/'}: {what}")
-        click.echo(f"{len(error.problems)} faults found", err=True)
+        click.echo(f"{counted(len(error.problems), 'fault')} found", err=True)
         raise click.exceptions.Exit(1) from error
-    click.echo(f"sound: {model.name} {model.version}, {len(model.rules)} rules", err=True)
+    click.echo(f"sound: {model.name} {model.version}, {counted(len(model.rules), 'rule')}", err=True)
 
 
 @command.command()
@@ -75,12 +81,13 @@ def check(file: Path) -> None:
 @click.option("--with", "official", default=OFFICIAL, show_default=True, help="The model to compare with.")
 @click.option("--as-of", help="At which instant; now unless given. The future is allowed.")
 def compare(model: str, official: str, as_of: str | None) -> None:
-    """Score every organisation by MODEL and by the official one, and count whose grade would move.
+    """Count whose grade would move by another model.
 
-    MODEL is NAME@VERSION, NAME or a model's file. Nothing is stored; it works beside a running service.
-    Prints a line for each pair of grades: now, then, how many organisations, and some of those that moved.
+    Scores every organisation by MODEL and by the official one. MODEL is NAME@VERSION, NAME or a model's file.
+    Nothing is stored; it works beside a running service. Prints a line for each pair of grades: now, then,
+    how many organisations, and some of those that moved.
     """
-    at = _instant(as_of) if as_of else datetime.now(UTC)
+    at = arguments.instant(as_of) if as_of else datetime.now(UTC)
     models = (find(official, at.date()), find(model, at.date()))
     found = asyncio.run(_compare(models, at))
     rows = [
@@ -99,13 +106,14 @@ async def _compare(models: tuple[Model, Model], at: datetime) -> Comparison:
 
 @command.command()
 def refold() -> None:
-    """Fold every profile that was folded before the last release was announced, and show how far it is.
+    """Bring every profile up to the last release.
 
-    The service does the same by itself, in the background, and a profile that is asked for is folded first;
-    this only hurries it. It may be cut off at any time and goes on where it was.
+    Folds those that were folded before it was announced, and shows how far it is. The service does the same
+    by itself, in the background, and a profile that is asked for is folded first; this only hurries it. It
+    may be cut off at any time and goes on where it was.
     """
     folded = asyncio.run(_refold())
-    click.echo(f"{folded:,} profiles folded; all are up to date", err=True)
+    click.echo(f"{counted(folded, 'profile')} folded; all are up to date", err=True)
 
 
 async def _refold() -> int:
@@ -117,10 +125,10 @@ async def _refold() -> int:
 @command.command()
 @click.argument("model")
 def rank(model: str) -> None:
-    """Rank every organisation by MODEL among those of similar size, for the percentiles that scores tell.
+    """Rank every organisation among those of similar size.
 
-    Made over what is public, and kept: do it as often as the percentiles should be new. A score about an
-    instant is compared with the last ranking made by then.
+    By MODEL, for the percentiles that scores tell. Made over what is public, and kept: do it as often as the
+    percentiles should be new. A score about an instant is compared with the last ranking made by then.
     """
     found = find(model, datetime.now(UTC).date())
     if found.peers is None:
@@ -134,13 +142,6 @@ async def _rank(model: Model) -> dict[int, int]:
     async with embedded.server(settings(), own=False) as dsn:
         with progress("ranking") as told:
             return await rank_all(dsn, settings(), model, told)
-
-
-def _instant(written: str) -> datetime:
-    try:
-        return instants.parse(written)
-    except ValueError as error:
-        raise click.BadParameter("a time of RFC 3339 with its offset", param_hint="--as-of") from error
 
 
 def read(file: Path) -> Model:

@@ -14,8 +14,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from creditsvc.cli import arguments
 from creditsvc.cli.models import find
-from creditsvc.domain import catalogue, events, identifiers, instants
+from creditsvc.cli.words import counted
+from creditsvc.domain import catalogue, events, instants
 from creditsvc.domain.catalogue import Catalogue
 from creditsvc.domain.events import Event
 from creditsvc.domain.records import Entry, fold
@@ -27,6 +29,7 @@ from scoring.exact import rounded, written
 from scoring.peers import Measured, Rank, rankings
 
 PIPED_WIDTH = 200  # in columns, where no terminal says how wide it is
+FAULTS_SHOWN_MAX = 20  # a file of another kind has one in every line
 SHOWN_DECIMALS = 4  # of shares without an end, for people; --json has them exactly
 
 
@@ -48,22 +51,27 @@ Examples:
 @click.option("--entity", metavar="ID", help="Show this organisation alone; its peers are still all in FILE.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line and organisation.")
 def command(file: str, model: str, as_of: str | None, entity: str | None, *, as_json: bool) -> None:
-    """Score the organisations in FILE (one CloudEvent a line; `-`: standard input) and explain each score.
+    """Score the organisations in a file of events.
 
-    No database is needed and nothing is kept. NAME alone is the version in force at the time. If any event
-    breaks the catalogue's rules, each such line is named and nothing is scored; exit status 1.
+    FILE has one CloudEvent a line (`-`: standard input). Each score is explained. No database is needed and
+    nothing is kept. NAME alone is the version in force at the time. If any event breaks the catalogue's
+    rules, each such line is named and nothing is scored; exit status 1.
     """
     now = datetime.now(UTC)
-    at = _instant(as_of) if as_of else now
-    shown = identifiers.parse(entity) if entity else None
+    at = arguments.instant(as_of) if as_of else now
+    shown = arguments.organisation(entity, "--entity") if entity else None
     by = find(model, at.date())
     read = _File(catalogue.load(), at, now)
     with click.open_file(file, "rb") as lines:
         read.enter(lines)
     if read.faults:
-        for fault in read.faults:
+        for fault in read.faults[:FAULTS_SHOWN_MAX]:
             click.echo(fault, err=True)
-        raise click.ClickException(f"{len(read.faults)} faults found; nothing is scored")
+        if len(read.faults) > FAULTS_SHOWN_MAX:
+            click.echo(f"and {len(read.faults) - FAULTS_SHOWN_MAX:,} more", err=True)
+        raise click.ClickException(
+            f"{counted(len(read.faults), 'fault')} found; nothing is scored. A file has one CloudEvent a line"
+        )
     scores = {
         name: take_apart(
             (fold(entries, read.catalogue) for entries in records.values()),
@@ -82,13 +90,6 @@ def command(file: str, model: str, as_of: str | None, entity: str | None, *, as_
             print(orjson.dumps(_document(name, scores[name], at, ranks.get(name))).decode())
         else:
             _print(name, scores[name], at, ranks.get(name))
-
-
-def _instant(text: str) -> datetime:
-    try:
-        return instants.parse(text)
-    except ValueError as error:
-        raise click.BadParameter("a time of RFC 3339 with its offset", param_hint="--as-of") from error
 
 
 @dataclass(slots=True)

@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from creditsvc.cli import arguments
+
 PAGE_EVENTS = 100
 TIMEOUT_S = 30.0
 PIPED_WIDTH = 200  # in columns, where no terminal says how wide it is
@@ -21,9 +23,9 @@ PIPED_WIDTH = 200  # in columns, where no terminal says how wide it is
 @click.command(
     epilog="""\b
 Examples:
-  creditsvc show siren:552081317
+  creditsvc show siren:351680558
   creditsvc show uscc:91350100M000100Y43 --as-of 2026-03-01T00:00:00+08:00
-  creditsvc show siren:552081317 --url https://credit.example.org --key KEY
+  CREDITSVC_KEY=... creditsvc show siren:351680558 --url https://credit.example.org
 """
 )
 @click.argument("entity")
@@ -31,29 +33,36 @@ Examples:
     "--url", default="http://127.0.0.1:8080", show_default=True, help="The service's address, without /v1."
 )
 @click.option("--as-of", metavar="TIME", help="As it stood then; RFC 3339 with an offset.")
-@click.option("--key", envvar="CREDITSVC_KEY", help="A key; without one you see what the public sees.")
+@click.option(
+    "--key",
+    envvar="CREDITSVC_KEY",
+    help="A key, better in CREDITSVC_KEY, unseen by `ps`; without one you see what the public sees.",
+)
 @click.option(
     "--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, help="Events to show at most."
 )
 def command(entity: str, url: str, as_of: str | None, key: str | None, limit: int) -> None:
     """Show the profile and history of ENTITY, written as scheme:value."""
-    if not url.startswith(("http://", "https://")):
-        raise click.BadParameter("an address begins with http:// or https://", param_hint="--url")
-    profile, events, more = asyncio.run(_fetch(_Service(url, key), entity, as_of, limit))
+    service = _Service(arguments.address(url), key)
+    entity = arguments.organisation(entity, "ENTITY")
+    if as_of is not None:
+        arguments.instant(as_of)
+    profile, events, more = asyncio.run(_fetch(service, entity, as_of, limit))
     console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
     console.print(_profile(profile))
     if profile.get("score", {}).get("factors"):
         console.print(_factors(profile["score"]["factors"]))
     console.print(_history(events))
     if more:
-        click.echo(f"There are more events: --limit {limit * 10} shows them.", err=True)
+        click.echo("There are more events: --limit shows more.", err=True)
 
 
 class _Service:
     """The service at an address, asked over HTTP."""
 
     def __init__(self, url: str, key: str | None) -> None:
-        self._base = url.rstrip("/") + "/v1/entities/"
+        self._url = url
+        self._base = url + "/v1/entities/"
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
 
     async def get(
@@ -65,7 +74,7 @@ class _Service:
                 body, status = await response.read(), response.status
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise click.ClickException(
-                f"no answer from the service ({type(error).__name__}): is it running at this --url?"
+                f"no answer from {self._url} ({type(error).__name__}): is it running there? --url says where"
             ) from error
         try:
             answer: Any = orjson.loads(body)
@@ -125,7 +134,7 @@ def _profile(profile: Mapping[str, Any]) -> Table:
 
 
 def _factors(factors: Sequence[Mapping[str, Any]]) -> Table:
-    table = _table("what the score rests on", "points", "record", "until")
+    table = _table("what weighs most in the score", "points", "record", "until")
     for factor in factors:
         points = factor.get("points")
         table.add_row(

@@ -18,7 +18,10 @@ def show(columns: Sequence[str], rows: Iterable[Sequence[str]], empty: str) -> N
     if not found:
         print(empty, file=sys.stderr)
         return
-    table = Table(*columns, box=None, header_style="bold", pad_edge=False)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for number, name in enumerate(columns):
+        # What a row is known by stays whole, to be copied; the rest goes on in the next line.
+        table.add_column(name, no_wrap=number == 0, overflow="fold")
     for row in found:
         table.add_row(*(Text(cell) for cell in row))  # as text: brackets in a name are no markup
     Console().print(table)

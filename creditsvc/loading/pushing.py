@@ -54,7 +54,8 @@ class Ingest:
         self, session: aiohttp.ClientSession, destination: Destination, notice: Callable[[str], None]
     ) -> None:
         self._session = session
-        self._url = destination.url.rstrip("/") + "/v1/events"
+        self._address = destination.url.rstrip("/")
+        self._url = self._address + "/v1/events"
         self._headers = {"Authorization": f"Bearer {destination.key}", "Content-Type": BATCH_MEDIA_TYPE}
         self._patience_s = destination.patience_s
         self._notice = notice
@@ -87,7 +88,7 @@ class Ingest:
             async with self._session.post(self._url, data=body, headers=self._headers) as response:
                 answer = await response.read()
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError) as error:
-            raise _Passing(f"no answer from the service ({type(error).__name__})") from error
+            raise _Passing(f"no answer from {self._address} ({type(error).__name__})") from error
         except aiohttp.ClientError as error:
             raise LoadStopped(f"{self._url} does not answer as HTTP ({type(error).__name__})") from error
         if response.status in _PASSING:
@@ -167,7 +168,7 @@ def _refused(status: int, problem: Any) -> str:
         403: ". Only an agency's key may send events; `creditsvc keys create --role agency` makes one",
         404: ". Is --url the address of the service, without a path?",
     }.get(status, "")
-    return f"the service refuses the request ({status}): {detail}{hint}"
+    return f"the service refuses the request ({status}): {str(detail).rstrip('.')}{hint}"
 
 
 def _parsed(body: bytes) -> Any:

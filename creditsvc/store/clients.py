@@ -128,7 +128,8 @@ async def create_key(
         if len(live) >= LIVE_KEYS_MAX:
             raise KeyRefused(
                 f"the client {client} has {LIVE_KEYS_MAX} live keys already ({', '.join(live)}): "
-                "revoke one of them first, or make the key for another client"
+                f"close one of them first, by `creditsvc keys revoke {live[0]}` for the older, "
+                "or make the key for another client"
             )
         key_id, secret = secrets.token_hex(8), secrets.token_urlsafe(24)
         await connection.execute(_SQL["add_key"], key_id, client, _sha256(secret), expires_at)
@@ -180,19 +181,24 @@ async def _hold_client(connection: Connection, client_id: str, binding: _Binding
         )
 
 
+def check_binding(role: Role, sources: Iterable[str], entity: str | None) -> None:
+    """Raise what ``create_key`` would for a role with a wrong source or entity; needs no database."""
+    _binding(role, sources, entity)
+
+
 def _binding(role: Role, sources: Iterable[str], entity: str | None) -> _Binding:
     if role not in ROLES:
         raise KeyRefused(f"a key's role is one of {', '.join(ROLES)}")
     bound = tuple(sorted({_source(source) for source in sources}))
     if (role == "agency") != bool(bound):
         raise KeyRefused(
-            "an agency's key needs the source it may send, such as urn:agency:cn-tj-samr"
+            "an agency's key needs the source it may send (--source), such as urn:agency:cn-tj-samr"
             if role == "agency"
             else "only an agency's key is bound to a source"
         )
     if (role == "entity") != (entity is not None):
         raise KeyRefused(
-            "an entity's key needs the organisation's identifier, such as siren:552081317"
+            "an entity's key needs the organisation's identifier (--entity), such as siren:552081317"
             if role == "entity"
             else "only an entity's key is bound to an organisation"
         )

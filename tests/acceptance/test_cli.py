@@ -46,6 +46,10 @@ def test_wrong_calls_end_with_status_2_and_nothing_on_standard_output(nothing):
         ("frobnicate",),
         ("keys", "create"),
         ("keys", "create", "--role", "king"),
+        ("keys", "create", "--role", "agency"),
+        ("keys", "create", "--role", "agency", "--source", "nonsense"),
+        ("keys", "create", "--role", "partner", "--source", SOURCE),
+        ("keys", "create", "--role", "entity"),
         ("keys", "create", "--role", "partner", "--expires", "0"),
         ("load", "absent.csv", "--mapping", "absent.toml"),
         ("load", __file__, "--mapping", __file__),
@@ -53,6 +57,8 @@ def test_wrong_calls_end_with_status_2_and_nothing_on_standard_output(nothing):
         ("load", __file__, "--mapping", __file__, "--key", "k", "--rejected", __file__),
         ("migrate", "--phase", "pre", "--rollback-to", "0"),
         ("show", "siren:552081317", "--url", "localhost"),
+        ("show", "siren:552081317", "--as-of", "yesterday"),
+        ("show", "foo"),
     ]
     for call in calls:
         done = nothing.run(*call)
@@ -69,6 +75,28 @@ def test_failures_end_with_status_1_and_say_so(nothing):
     done = nothing.run("show", "siren:552081317", "--url", "http://127.0.0.1:9")
     assert done.returncode == 1
     assert "is it running" in done.stderr
+    assert done.stderr.count("http://127.0.0.1:9") == 1
+
+
+def test_commands_beside_a_service_make_no_database_where_there_is_none(tmp_path):
+    elsewhere = Installation({"DATA_DIR": str(tmp_path / "var")})
+    for call in [("keys", "list"), ("agencies", "list"), ("fsck",), ("models", "refold")]:
+        done = elsewhere.run(*call)
+        assert (done.returncode, done.stdout) == (1, ""), call
+        assert f"no data in {tmp_path}/var: run this where the service runs" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_time_that_cannot_be_read_is_told_with_an_example(nothing):
+    done = nothing.run("show", "siren:552081317", "--as-of", "yesterday")
+    assert "such as 2026-03-01T00:00:00Z" in done.stderr
+
+
+@pytest.mark.parametrize("group", [(), ("keys",), ("agencies",), ("models",)])
+def test_what_a_command_does_is_said_whole_in_the_list_of_them(nothing, group):
+    listed = nothing.run(*group, "--help", COLUMNS="80").stdout.partition("Commands:")[2]
+    assert listed
+    assert "..." not in listed
 
 
 def test_life_of_a_key(installed):
@@ -79,7 +107,7 @@ def test_life_of_a_key(installed):
     assert installed.run("keys", "create", "--role", "agency", "--source", SOURCE).returncode == 0
     third = installed.run("keys", "create", "--role", "agency", "--source", SOURCE)
     assert (third.returncode, third.stdout) == (1, "")
-    assert "revoke one" in third.stderr
+    assert f"`creditsvc keys revoke {key_id}`" in third.stderr
     listed = installed.run("keys", "list").stdout
     assert len(listed.splitlines()) == 2
     assert f"{key_id}\tagency:{SOURCE}\tagency\t{SOURCE}\tlive\t" in listed
@@ -100,7 +128,7 @@ def test_agencies_are_named_and_listed(installed):
 def test_person_is_no_entity_and_is_not_repeated(installed):
     for given in ("uscc:92350100MA2XXXXX1R", "uscc:11010519491231002X"):
         done = installed.run("keys", "create", "--role", "entity", "--entity", given)
-        assert (done.returncode, done.stdout) == (1, "")
+        assert (done.returncode, done.stdout) == (2, "")
         assert given.partition(":")[2] not in done.stderr
 
 
@@ -117,7 +145,7 @@ def test_schema_goes_down_and_up_and_its_absence_is_said(installed):
 def test_fsck_of_an_empty_ledger_is_clean(installed):
     done = installed.run("fsck", "--progress")
     assert (done.returncode, done.stdout) == (0, "")
-    assert "clean" in done.stderr
+    assert "clean, 0 organisations checked" in done.stderr
 
 
 def test_rehearsal_sends_nothing_and_needs_no_key(nothing, tmp_path):

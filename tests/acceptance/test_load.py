@@ -100,7 +100,9 @@ async def test_real_inspections_come_out_as_records_and_corrections_and_twice_as
     assert "record.corrected: outcome = satisfactory" in shown.stdout
     before = installed.run("show", CORRECTED, "--url", url, "--as-of", "2020-01-01T00:00:00Z")
     assert before.returncode == 1
-    assert installed.run("fsck").returncode == 0
+    checked = installed.run("fsck")
+    assert checked.returncode == 0
+    assert "clean, 3,841 organisations checked" in checked.stderr
 
 
 def test_penalty_sheet_is_loaded_and_its_bad_row_reported_without_its_values(served, tmp_path):
@@ -113,6 +115,8 @@ def test_penalty_sheet_is_loaded_and_its_bad_row_reported_without_its_values(ser
     assert done.stdout.startswith("5 rows: 4 accepted, 0 duplicates, 1 rejected;"), done.stderr
     assert done.returncode == 1
     assert str(report) in done.stderr
+    assert "most often: /time: " in done.stderr
+    assert "(1 row)" in done.stderr
     assert "5,/time,not-a-date" in report.read_text("utf-8")
     assert "440100" not in report.read_text("utf-8")
     with urllib.request.urlopen(f"{url}/v1/entities/uscc:91350100M00010217R/records") as answer:  # noqa: S310
@@ -152,6 +156,7 @@ def test_key_that_opens_nothing_stops_the_load_and_says_what_to_do(served, tmp_p
     done = installed.run(*load_command(tmp_path, url), CREDITSVC_KEY="0000.nobody")
     assert (done.returncode, done.stdout) == (1, "")
     assert "creditsvc keys create" in done.stderr
+    assert ".." not in done.stderr
 
 
 async def test_load_cut_off_by_ctrl_c_goes_on_where_it_was(tmp_path):

@@ -128,10 +128,20 @@ def test_a_file_with_faults_is_not_scored_and_no_value_is_repeated(written):
         ["line 4", "/data/vehicles"],
         ["line 5", "/data/record"],
         ["line 6", "/data/note"],
-        ["Error", "5 faults found; nothing is scored"],
+        ["Error", "5 faults found; nothing is scored. A file has one CloudEvent a line"],
     ]
     assert "13800138000" not in found.stderr
     assert "-7" not in found.stderr
+
+
+def test_a_file_of_another_kind_is_told_in_a_screenful(written):
+    found = run("score", written(*(["a,b"] * 1_100)), "--model", "eu-2022-695")
+    lines = found.stderr.splitlines()
+    assert len(lines) == 22
+    assert lines[-2] == "and 1,080 more"
+    assert lines[-1].startswith("Error: 1,100 faults found; ")
+    one = run("score", written("a,b"), "--model", "eu-2022-695")
+    assert "Error: 1 fault found; " in one.stderr
 
 
 @pytest.mark.parametrize(
@@ -141,7 +151,7 @@ def test_a_file_with_faults_is_not_scored_and_no_value_is_repeated(written):
         (("--model", "eu-2022-695@9"), 2),
         (("--model", "eu-2022-695", "--as-of", "yesterday"), 2),
         (("--model", "eu-2022-695", "--as-of", "2022-05-22T00:00:00Z"), 2),
-        (("--model", "eu-2022-695", "--entity", "siren:552081318"), 1),
+        (("--model", "eu-2022-695", "--entity", "siren:552081318"), 2),
         (("--model", "eu-2022-695", "--entity", OTHER_ENTITY), 1),
         (("--model", "no-such-file.json"), 1),
         ((), 2),
