@@ -70,10 +70,8 @@ CREATE TABLE creditsvc.entity (
     entity_id text NOT NULL COLLATE pg_catalog."C",
     version bigint DEFAULT 0 NOT NULL,
     recorded_at timestamp with time zone,
-    name text,
-    name_rank text,
-    status text,
-    status_rank text,
+    shared_naming text,
+    public_naming text,
     model text,
     announced integer DEFAULT 0 NOT NULL,
     shared_summary bytea,
@@ -87,7 +85,7 @@ CREATE TABLE creditsvc.entity (
     public_profile bytea
 );
 COMMENT ON TABLE creditsvc.entity IS 'One organisation: its last sequence, and its profile as bytes for the public and for those it is shared with';
-COMMENT ON COLUMN creditsvc.entity.name_rank IS 'Orders what named it, whatever the order of arrival: the greatest wins';
+COMMENT ON COLUMN creditsvc.entity.shared_naming IS 'Name, its rank, status, its rank, as JSON: the greatest rank wins, whatever arrives first';
 COMMENT ON COLUMN creditsvc.entity.model IS 'Version of the official model that it was scored by';
 COMMENT ON COLUMN creditsvc.entity.announced IS 'How many releases of that model had been announced then';
 COMMENT ON COLUMN creditsvc.entity.public_profile IS 'Null while nothing on record is public';
@@ -100,15 +98,19 @@ GRANT SELECT ON TABLE creditsvc.entity TO creditsvc_lookup;
 
 CREATE TABLE creditsvc.entity_name (
     entity_id text NOT NULL COLLATE pg_catalog."C",
+    view text NOT NULL COLLATE pg_catalog."C",
     since timestamp with time zone NOT NULL,
     until timestamp with time zone,
-    name text NOT NULL,
-    grams text[] NOT NULL
+    name text,
+    status text,
+    grams text[] NOT NULL,
+    CONSTRAINT entity_name_view_check CHECK ((view = ANY (ARRAY['public'::text, 'shared'::text])))
 );
-COMMENT ON TABLE creditsvc.entity_name IS 'The names an organisation has borne, as recorded; bigrams for search';
+COMMENT ON TABLE creditsvc.entity_name IS 'What each view has known an organisation as, from when until when; bigrams for search';
 ALTER TABLE ONLY creditsvc.entity_name
-    ADD CONSTRAINT entity_name_pkey PRIMARY KEY (entity_id, since);
-CREATE INDEX entity_name_grams ON creditsvc.entity_name USING gin (grams);
+    ADD CONSTRAINT entity_name_pkey PRIMARY KEY (entity_id, view, since);
+CREATE INDEX entity_name_public ON creditsvc.entity_name USING gin (grams) WHERE (view = 'public'::text);
+CREATE INDEX entity_name_shared ON creditsvc.entity_name USING gin (grams) WHERE (view = 'shared'::text);
 GRANT SELECT,INSERT,UPDATE ON TABLE creditsvc.entity_name TO creditsvc_append;
 GRANT SELECT ON TABLE creditsvc.entity_name TO creditsvc_lookup;
 

@@ -12,13 +12,12 @@ from zoneinfo import ZoneInfo
 from creditsvc.domain import instants
 from creditsvc.domain.catalogue import EventType
 from creditsvc.domain.events import Event
+from creditsvc.domain.naming import UNNAMED, Namings, Renamed, View, renamed, tell
 from creditsvc.domain.profile import (
     MOST_LISTINGS,
     Line,
     Moment,
-    Naming,
     Summary,
-    View,
     line,
     newest_listings,
     render,
@@ -60,12 +59,13 @@ class Account:
     entity: str
     version: int
     recorded_at: datetime | None
-    naming: Naming
+    namings: Namings
     views: dict[View, Standing]
     held: dict[RecordKey, Held] = field(default_factory=dict)
     model: str | None = None  # version of the official model that it was last scored by
     announced: int = 0  # how many of its releases had been announced then
     settled_at: datetime | None = None
+    renamed: list[Renamed] = field(default_factory=list)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -86,7 +86,6 @@ class Account:
         held = self.held.setdefault((event.record, event.source), Held())
         self._admit(event, held, rules)
         before = self._public_at(held, recorded_at, rules)
-        named = named_by(event, rules.catalogue.types[event.type], self.naming)
         entry = Entry(
             sequence=self.version + 1,
             recorded_at=recorded_at,
@@ -98,10 +97,13 @@ class Account:
             data=event.data,
         )
         held.entries.append(entry)
-        touches = before or self._public_at(held, recorded_at, rules) or named != self.naming
-        entry = held.entries[-1] = replace(entry, touches_public=touches)
-        self.naming, self.version, self.recorded_at = named, entry.sequence, recorded_at
-        if touches:
+        record = fold(held.entries, rules.catalogue)
+        after = evaluate(record, recorded_at, rules, self.zone).public
+        namings = tell(self.namings, held.entries, record, rules.catalogue, public=after)
+        self.renamed += renamed(self.namings, namings, recorded_at)
+        entry = held.entries[-1] = replace(entry, touches_public=before or after)
+        self.namings, self.version, self.recorded_at = namings, entry.sequence, recorded_at
+        if before or after:
             public = self.views["public"]
             public.version, public.since = entry.sequence, recorded_at
         shared = self.views["shared"]
@@ -224,18 +226,6 @@ def _admit_changes(event: Event, opening: EventType) -> None:
         raise EventInvalid("The correction does not fit its record", wrong)
 
 
-def named_by(event: Event | Entry, kind: EventType, naming: Naming) -> Naming:
-    """Take the name and status that an event tells into account; a registration outranks a mention."""
-    told = {**event.data, **(event.data.get("changes") or {})}
-    name, status = told.get("entity_name"), told.get("status")
-    if name is None and status is None:
-        return naming
-    authority = kind.role == "states"
-    when = instants.microseconds(event.time) + 2**62  # times before 1970 rank below later ones as text too
-    rank = f"{authority:d} {when:020d} {len(event.id):03d} {event.id} {event.source}"
-    return naming.told(name, status if authority else None, rank)
-
-
 def last_public_change(
     entries: list[Entry], at: datetime, floor: datetime | None, rules: Rules, zone: ZoneInfo
 ) -> datetime | None:
@@ -265,7 +255,7 @@ def profile_of(
         return None
     shown = (strongest(factors), listings[:MOST_LISTINGS])
     by = (rules.catalogue, rules.model(account.settled_at, account.zone))
-    return render(account.entity, account.naming, moment, standing.summary, shown, by)
+    return render(account.entity, account.namings[view], moment, standing.summary, shown, by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,20 +270,21 @@ class Past:
         return profile_of(self.account, view, seen, newest_listings(seen), rules)
 
 
-def account_at(entity: str, entries: Sequence[Entry], at: datetime, rules: Rules) -> Past:
-    """Fold all events recorded up to an instant (at least one, by sequence) as they stood then."""
+def account_at(entity: str, entries: Sequence[Entry], namings: Namings, at: datetime, rules: Rules) -> Past:
+    """Fold all events recorded up to an instant (at least one, by sequence) as they stood then.
+
+    ``namings`` are the names that each view knew then.
+    """
     last = entries[-1]
     shown = next((entry for entry in reversed(entries) if entry.touches_public), None)
-    naming = Naming()
     held: dict[RecordKey, Held] = {}
     for entry in entries:
-        naming = named_by(entry, rules.catalogue.types[entry.type], naming)
         held.setdefault((entry.record, entry.source), Held()).entries.append(entry)
     views: dict[View, Standing] = {
         "public": Standing(Summary(), shown.sequence if shown else 0, shown.recorded_at if shown else None),
         "shared": Standing(Summary(), last.sequence, last.recorded_at),
     }
-    account = Account(entity, last.sequence, last.recorded_at, naming, views, held)
+    account = Account(entity, last.sequence, last.recorded_at, namings, views, held)
     lines = [settled for settled, _ in account.settle(at, rules)]
     for view, standing in views.items():
         changes = (line.next_change for line in lines if view == "shared" or line.public)
@@ -301,21 +292,36 @@ def account_at(entity: str, entries: Sequence[Entry], at: datetime, rules: Rules
     return Past(account, lines)
 
 
-def replay(entity: str, entries: Sequence[Entry], rules: Rules) -> list[tuple[bool, bool]]:
-    """Work out what each event was when it came: whether first of its record, whether touching the public."""
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What the events come to when each is entered anew: flags, names, and how these changed."""
+
+    opens: Sequence[bool]
+    touches: Sequence[bool]
+    namings: Namings
+    renamed: Sequence[Renamed]
+
+
+def replay(entity: str, entries: Sequence[Entry], rules: Rules) -> Replayed:
+    """Work out what each event was when it came: first of its record, touching the public, naming."""
     zone = instants.zone_of(entity)
-    naming = Naming()
+    namings = UNNAMED
     records: dict[RecordKey, list[Entry]] = {}
-    found: list[tuple[bool, bool]] = []
+    opens: list[bool] = []
+    touches: list[bool] = []
+    changes: list[Renamed] = []
     for entry in entries:
         own = records.setdefault((entry.record, entry.source), [])
-        named = named_by(entry, rules.catalogue.types[entry.type], naming)
         was = bool(own) and _public(own, entry.recorded_at, rules, zone)
         own.append(entry)
-        touches = was or _public(own, entry.recorded_at, rules, zone) or named != naming
-        found.append((len(own) == 1, touches))
-        naming = named
-    return found
+        record = fold(own, rules.catalogue)
+        public = evaluate(record, entry.recorded_at, rules, zone).public
+        told = tell(namings, own, record, rules.catalogue, public=public)
+        changes += renamed(namings, told, entry.recorded_at)
+        namings = told
+        opens.append(len(own) == 1)
+        touches.append(was or public)
+    return Replayed(opens, touches, namings, changes)
 
 
 def _public(entries: Sequence[Entry], at: datetime, rules: Rules, zone: ZoneInfo) -> bool:

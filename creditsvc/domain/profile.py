@@ -14,11 +14,11 @@ import orjson
 
 from creditsvc.domain import instants
 from creditsvc.domain.catalogue import Catalogue
+from creditsvc.domain.naming import Naming
 from creditsvc.domain.records import Record
 from creditsvc.domain.standing import Evaluation
 from scoring.engine import ZERO, Contribution, Model, Tally
 
-View = Literal["public", "shared"]
 MOST_FACTORS = 4
 MOST_LISTINGS = 10
 
@@ -131,24 +131,6 @@ def plain(number: Decimal) -> str:
 def number(value: Decimal) -> orjson.Fragment:
     """Give a decimal as a JSON number, exactly."""
     return orjson.Fragment(plain(value).encode())
-
-
-@dataclass(frozen=True, slots=True)
-class Naming:
-    """Names and status as far as events have told them. The greatest rank wins, whatever arrives first."""
-
-    name: str | None = None
-    name_rank: str = ""
-    status: str | None = None
-    status_rank: str = ""
-
-    def told(self, entity_named: str | None, status: str | None, rank: str) -> "Naming":
-        named, ranked = self.name, self.name_rank
-        if entity_named is not None and rank > ranked:
-            named, ranked = entity_named, rank
-        if status is not None and rank > self.status_rank:
-            return Naming(named, ranked, status, rank)
-        return Naming(named, ranked, self.status, self.status_rank)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from creditsvc.domain import instants
-from creditsvc.domain.profile import View
+from creditsvc.domain.naming import View
 from creditsvc.domain.records import AWAITED, Record
 from creditsvc.domain.standing import Evaluation
 

@@ -6,9 +6,12 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
-from creditsvc.domain import instants
+import orjson
+
+from creditsvc.domain import instants, names
 from creditsvc.domain.account import Account, Held, RecordKey, Standing, profile_of
-from creditsvc.domain.profile import Line, Naming, Summary, View
+from creditsvc.domain.naming import VIEWS, Naming, View
+from creditsvc.domain.profile import Line, Summary
 from creditsvc.domain.standing import Rules
 from creditsvc.ledger.entries import Row, Session, entry, score_columns, stored_line
 from creditsvc.ledger.turns import in_turns
@@ -29,17 +32,44 @@ async def lock(connection: Session, entities: Iterable[str]) -> dict[str, Accoun
 def _account(row: Row) -> Account:
     shared = Standing(Summary.parse(row["shared_summary"]), row["version"], row["shared_from"])
     public = Standing(Summary.parse(row["public_summary"]), row["public_version"], row["public_from"])
-    naming = Naming(row["name"], row["name_rank"] or "", row["status"], row["status_rank"] or "")
     views: dict[View, Standing] = {"public": public, "shared": shared}
     return Account(
         entity=row["entity_id"],
         version=row["version"],
         recorded_at=row["recorded_at"],
-        naming=naming,
+        namings={view: _naming(row[f"{view}_naming"]) for view in VIEWS},
         views=views,
         model=row["model"],
         announced=row["announced"],
     )
+
+
+def _naming(stored: str | None) -> Naming:
+    return Naming() if stored is None else Naming(*orjson.loads(stored))
+
+
+def written(naming: Naming) -> str | None:
+    """Write a naming as it is stored; null for nothing told."""
+    if naming == Naming():
+        return None
+    return orjson.dumps([naming.name, naming.name_rank, naming.status, naming.status_rank]).decode()
+
+
+async def store_names(connection: Session, accounts: Mapping[str, Account]) -> None:
+    """Store what the accounts have come to be called."""
+    rows: list[tuple[Any, ...]] = []
+    first: dict[tuple[str, View], datetime] = {}
+    for entity, account in sorted(accounts.items()):
+        following: dict[View, datetime] = {}
+        for one in reversed(account.renamed):
+            grams = " ".join(sorted(names.grams(one.name or "")))
+            rows.append((entity, one.view, one.since, following.get(one.view), one.name, one.status, grams))
+            following[one.view] = first[entity, one.view] = one.since
+    if rows:
+        await connection.execute(
+            SQL.end_names, *columns([(entity, view, since) for (entity, view), since in first.items()])
+        )
+        await connection.execute(SQL.insert_names, *columns(rows))
 
 
 async def load_records(
@@ -187,10 +217,8 @@ def _profile_row(account: Account, shown: Mapping[tuple[str, View], _Shown], rul
         account.entity,
         account.version,
         account.recorded_at,
-        account.naming.name,
-        account.naming.name_rank,
-        account.naming.status,
-        account.naming.status_rank,
+        written(account.namings["shared"]),
+        written(account.namings["public"]),
         account.model,
         account.announced,
         shared.summary.dump(),

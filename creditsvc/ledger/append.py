@@ -10,14 +10,21 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from creditsvc.domain import names
 from creditsvc.domain.account import Account, RecordKey
 from creditsvc.domain.canonical import leaf, leaf_hash
 from creditsvc.domain.events import Event
 from creditsvc.domain.records import Entry
 from creditsvc.domain.standing import Rules
 from creditsvc.errors import EventConflict, Refusal
-from creditsvc.ledger.accounts import SQL, columns, load_records, lock, store_profiles, store_records
+from creditsvc.ledger.accounts import (
+    SQL,
+    columns,
+    load_records,
+    lock,
+    store_names,
+    store_profiles,
+    store_records,
+)
 from creditsvc.ledger.entries import Session
 from creditsvc.ledger.failures import IdentityRace, ReleaseUnknown
 from creditsvc.ledger.receipts import Outcome, Receipt
@@ -46,7 +53,6 @@ class _Group:
     claims: dict[tuple[str, str], _Claim]
     events: list[tuple[Any, ...]] = field(default_factory=list)
     identities: list[tuple[str, str, str, int, bytes]] = field(default_factory=list)
-    named: dict[str, tuple[datetime, str]] = field(default_factory=dict)
 
 
 async def append(connection: Session, events: Sequence[Event], rules: Rules) -> list[Outcome]:
@@ -122,13 +128,10 @@ def _enter(event: Event, group: _Group, rules: Rules) -> Outcome:
     held = account.held.get((event.record, event.source))
     opens = held is None or not held.entries
     recorded_at = group.now if account.recorded_at is None else max(group.now, account.recorded_at + TICK)
-    name = account.naming.name
     try:
         entry = account.enter(event, recorded_at, rules)
     except Refusal as refusal:
         return refusal
-    if account.naming.name != name and account.naming.name is not None:
-        group.named[event.entity] = (recorded_at, account.naming.name)
     return _note(event, entry, group, opens=opens)
 
 
@@ -176,8 +179,4 @@ async def _store(connection: Session, group: _Group, rules: Rules) -> None:
     }
     await store_records(connection, changed, group.now, rules)
     await store_profiles(connection, changed, rules)
-    if group.named:
-        rows = [(entity, since, name) for entity, (since, name) in sorted(group.named.items())]
-        await connection.execute(SQL.end_names, *columns([row[:2] for row in rows]))
-        grams = [(*row, " ".join(sorted(names.grams(row[2])))) for row in rows]
-        await connection.execute(SQL.insert_names, *columns(grams))
+    await store_names(connection, changed)

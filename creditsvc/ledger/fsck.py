@@ -5,6 +5,7 @@ It reads a page of entities at a time, each from one snapshot, and so runs besid
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -12,12 +13,12 @@ from typing import Any
 import orjson
 
 from creditsvc.domain import catalogue, names
-from creditsvc.domain.account import Past, account_at, replay
+from creditsvc.domain.account import Past, Replayed, account_at, replay
 from creditsvc.domain.canonical import canonical, leaf, leaf_hash
-from creditsvc.domain.records import Entry
 from creditsvc.domain.schedule import schedule_of
 from creditsvc.domain.standing import Rules
 from creditsvc.ledger import releases
+from creditsvc.ledger.accounts import written
 from creditsvc.ledger.entries import Row, Session, entry, stored_line
 from creditsvc.store.database import connect, load_queries
 
@@ -63,12 +64,14 @@ async def _check_page(connection: Session, entities: Sequence[Row], rules: Rules
     keys = [row["entity_id"] for row in entities]
     events = _by_entity(await connection.fetch(SQL.events, keys))
     records = _by_entity(await connection.fetch(SQL.records, keys))
-    borne = {row["entity_id"]: row for row in await connection.fetch(SQL.names, keys)}
+    borne = _by_entity(await connection.fetch(SQL.names, keys))
     faults: list[str] = []
     for row in entities:
         key = row["entity_id"]
         try:
-            for fault in _check_entity(row, events.get(key, []), records.get(key, []), borne.get(key), rules):
+            for fault in _check_entity(
+                row, events.get(key, []), records.get(key, []), borne.get(key, []), rules
+            ):
                 faults.append(f"{key}: {fault}")  # noqa: PERF401  what was found before a failure counts
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             # Whatever was done to the rows, the rest is still checked.
@@ -81,7 +84,7 @@ def _by_entity(rows: Sequence[Row]) -> dict[str, list[Row]]:
 
 
 def _check_entity(
-    stored: Row, events: Sequence[Row], records: Sequence[Row], borne: Row | None, rules: Rules
+    stored: Row, events: Sequence[Row], records: Sequence[Row], borne: Sequence[Row], rules: Rules
 ) -> Iterator[str]:
     if stored["version"] != len(events):
         yield f"has {len(events)} events where its version says {stored['version']}"
@@ -97,15 +100,12 @@ def _check_entity(
     if not events:
         return
     entries = [entry(row) for row in events]
-    yield from _check_flags(stored["entity_id"], events, entries, rules)
-    past = account_at(stored["entity_id"], entries, stored["shared_from"], rules)
+    replayed = replay(stored["entity_id"], entries, rules)
+    yield from _check_flags(events, replayed)
+    past = account_at(stored["entity_id"], entries, replayed.namings, stored["shared_from"], rules)
     yield from _check_records(past, records, events)
     yield from _check_profile(stored, past, rules)
-    if borne is None or borne["name"] != past.account.naming.name:
-        if past.account.naming.name is not None:
-            yield "the name in the search index is not the one it bears"
-    elif set(borne["grams"]) != names.grams(borne["name"]):
-        yield "the bigrams in the search index are not those of its name"
+    yield from _check_names(borne, replayed)
 
 
 def _check_event(row: Row) -> Iterator[str]:
@@ -132,10 +132,22 @@ def _check_event(row: Row) -> Iterator[str]:
         yield "the log has neither placed it nor is it waiting for the log"
 
 
-def _check_flags(entity: str, events: Sequence[Row], entries: Sequence[Entry], rules: Rules) -> Iterator[str]:
-    for row, (opens, touches) in zip(events, replay(entity, entries, rules), strict=True):
+def _check_flags(events: Sequence[Row], replayed: Replayed) -> Iterator[str]:
+    for row, opens, touches in zip(events, replayed.opens, replayed.touches, strict=True):
         if (row["opens"], row["touches_public"]) != (opens, touches):
             yield f"event {row['sequence']}: its flags are not what it comes to"
+
+
+def _check_names(borne: Sequence[Row], replayed: Replayed) -> Iterator[str]:
+    following: dict[str, datetime] = {}
+    expected: set[tuple[Any, ...]] = set()
+    for one in reversed(replayed.renamed):
+        expected.add((one.view, one.since, following.get(one.view), one.name, one.status))
+        following[one.view] = one.since
+    if expected != {(row["view"], row["since"], row["until"], row["name"], row["status"]) for row in borne}:
+        yield "the names in the search index are not those it bears and bore"
+    elif any(set(row["grams"] or ()) != names.grams(row["name"] or "") for row in borne):
+        yield "the bigrams in the search index are not those of its names"
 
 
 def _check_records(past: Past, stored: Sequence[Row], events: Sequence[Row]) -> Iterator[str]:
@@ -158,14 +170,11 @@ def _check_records(past: Past, stored: Sequence[Row], events: Sequence[Row]) -> 
 def _check_profile(stored: Row, past: Past, rules: Rules) -> Iterator[str]:
     account = past.account
     shared, public = account.views["shared"], account.views["public"]
-    naming = account.naming
     expected = {
         "version": account.version,
         "recorded_at": account.recorded_at,
-        "name": naming.name,
-        "name_rank": naming.name_rank,
-        "status": naming.status,
-        "status_rank": naming.status_rank,
+        "shared_naming": written(account.namings["shared"]),
+        "public_naming": written(account.namings["public"]),
         "model": account.model,
         "announced": account.announced,
         "shared_summary": shared.summary.dump(),

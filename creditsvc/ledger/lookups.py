@@ -21,6 +21,7 @@ class Stored:
     profile: bytes | None
     recorded_at: datetime
     outrun: bool
+    events: int  # in its whole history
     announced: int  # releases of the official model that whoever folded it knew of
 
 
@@ -98,5 +99,6 @@ def _stored(row: Row | None) -> Stored | None:
         row["profile"],
         row["recorded_at"],
         row["outrun"],
+        row["events"],
         row["announced"],
     )

@@ -10,20 +10,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from creditsvc.domain.account import account_at
-from creditsvc.domain.profile import Moment, View
+from creditsvc.domain.naming import UNNAMED, Naming, Namings, View
+from creditsvc.domain.profile import Moment
 from creditsvc.domain.records import Entry
 from creditsvc.domain.standing import Rules
 from creditsvc.errors import EntityUnknown, NotFound, Unavailable, Violation
-from creditsvc.ledger.entries import entry
 from creditsvc.ledger.failures import ReleaseUnknown
+from creditsvc.ledger.folds import SQL, Charge, Folds, free
 from creditsvc.ledger.lookups import Lookups, Stored
-from creditsvc.store.database import Pool, load_queries
+from creditsvc.store.database import Pool
 
-SQL = load_queries("lookup")
 SETTLE_PAUSE_S = 0.004
 SETTLE_ATTEMPTS = 750  # three seconds: longer than any append that is well
 CLOCK_TOLERANCE = timedelta(seconds=2)
-INLINE_ENTRIES = 500  # a longer history is folded in a thread, so that the loop goes on
 
 Refold = Callable[[str], Awaitable[None]]
 
@@ -41,6 +40,7 @@ class Moments:
     """Finds the moments of entities, and the horizon behind which the past is settled."""
 
     def __init__(self, pool: Pool, lookups: dict[View, Lookups], refold: Refold, rules: Rules) -> None:
+        self.folds = Folds(pool)
         self._pool = pool
         self._lookups = lookups
         self._refold = refold
@@ -85,46 +85,51 @@ class Moments:
             raise ReleaseUnknown
         return stored
 
-    async def at(self, entity: str, view: View, as_of: datetime | None) -> Seen:
+    async def at(self, entity: str, view: View, as_of: datetime | None, charge: Charge = free) -> Seen:
         """Find a profile, now or as of an instant. Raises ``EntityUnknown`` where the view shows nothing."""
-        seen = await self.find(entity, view, as_of)
+        seen = await self.find(entity, view, as_of, charge)
         if seen is None or seen.profile is None:
-            raise EntityUnknown("Nothing is on record that may be shown; which is not proof of compliance")
+            raise unknown()
         return seen
 
-    async def find(self, entity: str, view: View, as_of: datetime | None) -> Seen | None:
+    async def find(
+        self, entity: str, view: View, as_of: datetime | None, charge: Charge = free
+    ) -> Seen | None:
         """Find a view's moment; one without a profile is that of a view which no longer shows anything."""
         stored = await self.current(entity, view)
         if as_of is None:
             return _seen(stored)
-        if stored is None or as_of > stored.recorded_at:
+        if stored is None or stored.valid_from is None or as_of > stored.recorded_at:
             await self.settle(as_of)
             stored = await self.current(entity, view)
-        return await self._past(entity, view, as_of, stored)
+        return await self._past(entity, view, as_of, stored, charge)
 
-    async def _past(self, entity: str, view: View, as_of: datetime, stored: Stored | None) -> Seen | None:
-        if stored is None:
-            return None
+    async def _past(
+        self, entity: str, view: View, as_of: datetime, stored: Stored | None, charge: Charge
+    ) -> Seen | None:
         kept = _seen(stored, past=True)
-        if kept is not None and _holds(kept.moment, as_of):
+        if stored is None or kept is None:  # a view that never showed anything takes no longer than nobody's
+            return None
+        if _holds(kept.moment, as_of):
             return kept
-        entries = await self.entries(entity, as_of)
-        if not entries:
-            return None
-        if len(entries) > INLINE_ENTRIES:
-            return await asyncio.to_thread(self._fold, entity, entries, as_of, view)
-        return self._fold(entity, entries, as_of, view)
+        namings = await self._namings(entity, as_of)
 
-    async def entries(self, entity: str, until: datetime) -> list[Entry]:
+        def folded(entries: list[Entry]) -> Seen | None:
+            past = account_at(entity, entries, namings, as_of, self._rules)
+            moment = past.account.views[view].moment()
+            return None if moment is None else Seen(moment, past.profile(view, self._rules), past=True)
+
+        return await self.folds.fold(entity, as_of, stored.events, folded, charge)
+
+    async def _namings(self, entity: str, at: datetime) -> Namings:
         async with self._pool.acquire() as connection:
-            return [entry(row) for row in await connection.fetch(SQL.entries_until, entity, until)]
+            rows = await connection.fetch(SQL.namings, entity, at)
+        known = {row["view"]: Naming(row["name"], "", row["status"], "") for row in rows}
+        return {**UNNAMED, **known}
 
-    def _fold(self, entity: str, entries: list[Entry], as_of: datetime, view: View) -> Seen | None:
-        past = account_at(entity, entries, as_of, self._rules)
-        moment = past.account.views[view].moment()
-        if moment is None:
-            return None
-        return Seen(moment, past.profile(view, self._rules), past=True)
+
+def unknown() -> EntityUnknown:
+    return EntityUnknown("Nothing is on record that may be shown; which is not proof of compliance")
 
 
 def _seen(stored: Stored | None, *, past: bool = False) -> Seen | None:

@@ -17,7 +17,7 @@ from creditsvc.domain.standing import Evaluation, Rules, evaluate
 from creditsvc.domain.views import Viewer, record_item
 from creditsvc.errors import Malformed, Violation
 from creditsvc.ledger.entries import Row, entry
-from creditsvc.ledger.moments import SQL
+from creditsvc.ledger.folds import SQL
 from creditsvc.store.database import Pool
 
 CHUNK = 200

@@ -1,9 +1,10 @@
 """The read side: everything that answers, put together."""
 
-from creditsvc.domain.profile import View
+from creditsvc.domain.naming import View
 from creditsvc.domain.standing import Rules
+from creditsvc.ledger.folds import SQL
 from creditsvc.ledger.lookups import Lookups
-from creditsvc.ledger.moments import SQL, Moments
+from creditsvc.ledger.moments import Moments
 from creditsvc.ledger.pages import Pages
 from creditsvc.ledger.refolder import Refolder
 from creditsvc.ledger.search import Search

@@ -1,26 +1,25 @@
 """Scores taken apart, by any released model, as of any instant; and what would become of them."""
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from creditsvc.domain import instants
 from creditsvc.domain.account import Past, RecordKey, account_at
-from creditsvc.domain.profile import Moment, View
+from creditsvc.domain.naming import UNNAMED, View
+from creditsvc.domain.profile import Moment
 from creditsvc.domain.records import REPAIRED, REVOKED, Entry, Record, fold
 from creditsvc.domain.schedule import Release, Schedule, schedule_of
 from creditsvc.domain.scores import TakenApart, take_apart
 from creditsvc.domain.standing import Rules, evaluate
-from creditsvc.errors import EntityUnknown, NotFound
-from creditsvc.ledger.moments import INLINE_ENTRIES, Moments
+from creditsvc.errors import NotFound
+from creditsvc.ledger.folds import Charge, free
+from creditsvc.ledger.moments import Moments, unknown
 from creditsvc.ledger.rankings import Ranked, Rankings
 from creditsvc.ledger.releases import OFFICIAL
 
 TICK = timedelta(microseconds=1)
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +80,19 @@ class Scores:
                 return replace(self._rules, schedule=Schedule.always(one.model))
         raise NotFound("There is no such model; /v1/models lists those that there are")
 
-    async def apart(self, entity: str, view: View, rules: Rules, as_of: datetime | None) -> Apart:
+    async def apart(
+        self, entity: str, view: View, rules: Rules, as_of: datetime | None, charge: Charge = free
+    ) -> Apart:
         """Take a score apart. Raises ``EntityUnknown`` where the view shows nothing."""
-        entries, at = await self._entries(entity, as_of)
+        at, size = await self._instant(entity, view, as_of)
 
-        def fold_all() -> Apart:
+        def folded(entries: list[Entry]) -> Apart:
             moment, records = _seen(entity, entries, at, view, rules)
             return Apart(moment, _taken(entity, records, moment.valid_from, rules), as_of is not None)
 
-        found = await _run(fold_all, entries)
+        found = await self._moments.folds.fold(entity, at, size, folded, charge)
+        if found is None:
+            raise unknown()
         model = rules.model(at, instants.zone_of(entity))
         if model.peers is None:
             return found
@@ -100,11 +103,13 @@ class Scores:
         since = max(found.moment.valid_from, ranked.ranked_at)
         return replace(found, moment=replace(found.moment, valid_from=since), ranked=ranked)
 
-    async def suppose(self, entity: str, view: View, rules: Rules, change: Change) -> Supposed:
+    async def suppose(
+        self, entity: str, view: View, rules: Rules, change: Change, charge: Charge = free
+    ) -> Supposed:
         """Work out what a change, or time passing, would make of a score."""
-        entries, now = await self._entries(entity, None)
+        now, size = await self._instant(entity, view, None)
 
-        def fold_all() -> Supposed:
+        def folded(entries: list[Entry]) -> Supposed:
             moment, records = _seen(entity, entries, now, view, rules)
             at = moment.valid_from if change.at is None else max(change.at, moment.valid_from)
             zone = instants.zone_of(entity)
@@ -118,42 +123,35 @@ class Scores:
                 (change.repaired | change.revoked) - known,
             )
 
-        return await _run(fold_all, entries)
+        found = await self._moments.folds.fold(entity, now, size, folded, charge)
+        if found is None:
+            raise unknown()
+        return found
 
-    async def _entries(self, entity: str, as_of: datetime | None) -> tuple[list[Entry], datetime]:
-        """Load what was recorded by an instant, or now, which nothing more can come to be recorded before."""
-        stored = await self._moments.current(entity, "shared")
-        if stored is None:
-            raise _unknown()
+    async def _instant(self, entity: str, view: View, as_of: datetime | None) -> tuple[datetime, int]:
+        """Find a settled instant to fold up to, and the length of the history.
+
+        Raises ``EntityUnknown`` for a view that never showed anything, as soon as for an unknown entity.
+        """
+        stored = await self._moments.current(entity, view)
+        if stored is None or stored.valid_from is None:
+            raise unknown()
         if as_of is None:
             _, settled = await self._moments.horizon()
-            as_of = max(settled - TICK, stored.recorded_at)
-        elif as_of > stored.recorded_at:
+            return max(settled - TICK, stored.recorded_at), stored.events
+        if as_of > stored.recorded_at:
             await self._moments.settle(as_of)
-        entries = await self._moments.entries(entity, as_of)
-        if not entries:
-            raise _unknown()
-        return entries, as_of
-
-
-def _unknown() -> EntityUnknown:
-    return EntityUnknown("Nothing is on record that may be shown; which is not proof of compliance")
-
-
-async def _run(fold_all: Callable[[], T], entries: Sequence[Entry]) -> T:
-    if len(entries) > INLINE_ENTRIES:
-        return await asyncio.to_thread(fold_all)
-    return fold_all()
+        return as_of, stored.events
 
 
 def _seen(
     entity: str, entries: Sequence[Entry], at: datetime, view: View, rules: Rules
 ) -> tuple[Moment, list[Record]]:
     """Find the moment of a view by some rules, and the records that it shows then."""
-    past: Past = account_at(entity, entries, at, rules)
+    past: Past = account_at(entity, entries, UNNAMED, at, rules)
     moment = past.account.views[view].moment()
     if moment is None or past.profile(view, rules) is None:
-        raise _unknown()
+        raise unknown()
     records = [fold(held.entries, rules.catalogue) for held in past.account.held.values()]
     zone = past.account.zone
     return moment, [record for record in records if _visible(record, moment.valid_from, view, rules, zone)]

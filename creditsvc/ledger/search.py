@@ -1,15 +1,16 @@
 """Search by name: what bears or bore a name with all of the query's bigrams, and why each matches."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from creditsvc.domain import instants, names
-from creditsvc.domain.profile import View
+from creditsvc.domain.naming import View
 from creditsvc.ledger.entries import Row
-from creditsvc.ledger.moments import SQL, Moments
+from creditsvc.ledger.folds import SQL
+from creditsvc.ledger.moments import Moments
 from creditsvc.ledger.pages import EPOCH, Cursor, Page
 from creditsvc.store.database import Pool
 
@@ -18,6 +19,9 @@ SETTLE_PAUSE_S = 0.004
 SETTLE_ATTEMPTS = 250
 TICK = timedelta(microseconds=1)
 FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+_MATCHING: Mapping[View, str] = {"public": SQL.matching_public_names, "shared": SQL.matching_shared_names}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +46,9 @@ class Search:
         wanted = sorted(names.grams(query))
         if as_of is not None:
             await self._moments.settle(as_of)
-            rows, at = await self._rows(wanted, as_of, as_of), as_of
+            rows, at = await self._rows(view, wanted, as_of, as_of), as_of
         else:
-            rows, at = await self._settled(wanted)
+            rows, at = await self._settled(view, wanted)
         changed = max((row["changed"] for row in rows if row["changed"]), default=EPOCH)
         items: list[dict[str, Any]] = []
         for row in _one_each(rows, at):
@@ -59,16 +63,16 @@ class Search:
         more = Cursor(changed, after + limit).text() if after + limit < len(items) else None
         return Found(Page(items[after : after + limit], more), changed)
 
-    async def _rows(self, wanted: Sequence[str], at: datetime, upto: datetime) -> list[Row]:
+    async def _rows(self, view: View, wanted: Sequence[str], at: datetime, upto: datetime) -> list[Row]:
         async with self._pool.acquire() as connection:
-            return await connection.fetch(SQL.matching_names, wanted, MOST_CANDIDATES, at, upto)
+            return await connection.fetch(_MATCHING[view], wanted, MOST_CANDIDATES, at, upto)
 
-    async def _settled(self, wanted: Sequence[str]) -> tuple[list[Row], datetime]:
+    async def _settled(self, view: View, wanted: Sequence[str]) -> tuple[list[Row], datetime]:
         """Read the names once nothing older than what is read can still come."""
         for _ in range(SETTLE_ATTEMPTS):
             _, settled = await self._moments.horizon()
             at = settled - TICK
-            rows = await self._rows(wanted, at, FOREVER)
+            rows = await self._rows(view, wanted, at, FOREVER)
             if not any(row["pending"] for row in rows):
                 break
             await asyncio.sleep(SETTLE_PAUSE_S)

@@ -106,10 +106,8 @@ create table entity (
     entity_id text collate "C" primary key,
     version bigint not null default 0,
     recorded_at timestamptz,
-    name text,
-    name_rank text,
-    status text,
-    status_rank text,
+    shared_naming text,
+    public_naming text,
     model text,
     announced integer not null default 0,
     shared_summary bytea,
@@ -125,7 +123,7 @@ create table entity (
 create index entity_announced on entity (announced);
 create index entity_due on entity (shared_until) where shared_until is not null;
 comment on table entity is 'One organisation: its last sequence, and its profile as bytes for the public and for those it is shared with';
-comment on column entity.name_rank is 'Orders what named it, whatever the order of arrival: the greatest wins';
+comment on column entity.shared_naming is 'Name, its rank, status, its rank, as JSON: the greatest rank wins, whatever arrives first';
 comment on column entity.model is 'Version of the official model that it was scored by';
 comment on column entity.announced is 'How many releases of that model had been announced then';
 comment on column entity.public_profile is 'Null while nothing on record is public';
@@ -155,14 +153,17 @@ comment on column model_ranking.measures is 'Ascending, exact: decimals, or frac
 
 create table entity_name (
     entity_id text collate "C" not null,
+    view text collate "C" not null check (view in ('public', 'shared')),
     since timestamptz not null,
     until timestamptz,
-    name text not null,
+    name text,
+    status text,
     grams text[] not null,
-    primary key (entity_id, since)
+    primary key (entity_id, view, since)
 );
-create index entity_name_grams on entity_name using gin (grams);
-comment on table entity_name is 'The names an organisation has borne, as recorded; bigrams for search';
+create index entity_name_public on entity_name using gin (grams) where view = 'public';
+create index entity_name_shared on entity_name using gin (grams) where view = 'shared';
+comment on table entity_name is 'What each view has known an organisation as, from when until when; bigrams for search';
 
 -- History is append-only: whoever writes it cannot change it, and the triggers hold for the owner too.
 create function refuse_change() returns trigger language plpgsql as $$

@@ -9,7 +9,7 @@ on conflict (entity_id) do nothing;
 
 -- name: lock_entities
 -- Lock the entities in key order. Whoever holds this lock alone gives out the entity's sequences.
-select entity_id, version, recorded_at, name, name_rank, status, status_rank, model, announced,
+select entity_id, version, recorded_at, shared_naming, public_naming, model, announced,
        shared_summary, shared_from, public_summary, public_version, public_from
 from entity
 where entity_id = any($1::text[])
@@ -137,15 +137,15 @@ from unnest($1::text[]) as k (entity_id);
 -- name: update_entities
 -- The profiles as they will be served.
 update entity e
-set version = k.version, recorded_at = k.recorded_at, name = k.name, name_rank = k.name_rank,
-    status = k.status, status_rank = k.status_rank, model = k.model, announced = k.announced, shared_summary = k.shared_summary,
+set version = k.version, recorded_at = k.recorded_at, shared_naming = k.shared_naming,
+    public_naming = k.public_naming, model = k.model, announced = k.announced, shared_summary = k.shared_summary,
     shared_from = k.shared_from, shared_until = k.shared_until, shared_profile = k.shared_profile,
     public_summary = k.public_summary, public_version = k.public_version, public_from = k.public_from,
     public_until = k.public_until, public_profile = k.public_profile
-from unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[],
-            $8::text[], $9::integer[], $10::bytea[], $11::timestamptz[], $12::timestamptz[], $13::bytea[],
-            $14::bytea[], $15::bigint[], $16::timestamptz[], $17::timestamptz[], $18::bytea[])
-    as k (entity_id, version, recorded_at, name, name_rank, status, status_rank, model, announced,
+from unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::integer[],
+            $8::bytea[], $9::timestamptz[], $10::timestamptz[], $11::bytea[], $12::bytea[], $13::bigint[],
+            $14::timestamptz[], $15::timestamptz[], $16::bytea[])
+    as k (entity_id, version, recorded_at, shared_naming, public_naming, model, announced,
           shared_summary, shared_from, shared_until, shared_profile, public_summary, public_version, public_from, public_until,
           public_profile)
 where e.entity_id = k.entity_id;
@@ -154,14 +154,15 @@ where e.entity_id = k.entity_id;
 -- A name that is borne no longer stays searchable as a former one.
 update entity_name n
 set until = k.since
-from unnest($1::text[], $2::timestamptz[]) as k (entity_id, since)
-where n.entity_id = k.entity_id and n.until is null;
+from unnest($1::text[], $2::text[], $3::timestamptz[]) as k (entity_id, view, since)
+where n.entity_id = k.entity_id and n.view = k.view and n.until is null;
 
 -- name: insert_names
 -- Names as they come to be borne.
-insert into entity_name (entity_id, since, name, grams)
-select k.entity_id, k.since, k.name, string_to_array(k.grams, ' ')
-from unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[]) as k (entity_id, since, name, grams);
+insert into entity_name (entity_id, view, since, until, name, status, grams)
+select k.entity_id, k.view, k.since, k.until, k.name, k.status, string_to_array(k.grams, ' ')
+from unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::text[], $6::text[], $7::text[])
+    as k (entity_id, view, since, until, name, status, grams);
 
 -- name: due_entities
 -- Profiles that time has outrun; those that somebody is at work on are passed over.

@@ -4,7 +4,7 @@ select count(*) from entity;
 
 -- name: entities
 -- A page of entities as stored.
-select entity_id, version, recorded_at, name, name_rank, status, status_rank, model, announced, shared_summary, shared_from,
+select entity_id, version, recorded_at, shared_naming, public_naming, model, announced, shared_summary, shared_from,
        shared_until, shared_profile, public_summary, public_version, public_from, public_until, public_profile
 from entity
 where entity_id > $1
@@ -32,10 +32,11 @@ where entity_id = any($1::text[])
 order by entity_id, record, source;
 
 -- name: names
--- The names that some entities bear now.
-select entity_id, name, grams
+-- The names that some entities bear and bore.
+select entity_id, view, since, until, name, status, grams
 from entity_name
-where entity_id = any($1::text[]) and until is null;
+where entity_id = any($1::text[])
+order by entity_id, since, view;
 
 -- name: strays
 -- Rows that no entity's history accounts for.

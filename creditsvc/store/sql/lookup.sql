@@ -3,7 +3,7 @@
 select entity_id, version > 0 as known, public_version as version, public_from as valid_from,
        public_until as valid_until, public_profile as profile, recorded_at,
        announced < $2 + (select count(*) from unnest($3::timestamptz[]) as a (at) where a.at <= clock_timestamp())
-       or coalesce(shared_until <= clock_timestamp(), false) as outrun, announced
+       or coalesce(shared_until <= clock_timestamp(), false) as outrun, announced, version as events
 from entity
 where entity_id = any($1::text[]);
 
@@ -12,7 +12,7 @@ where entity_id = any($1::text[]);
 select entity_id, version > 0 as known, version, shared_from as valid_from,
        shared_until as valid_until, shared_profile as profile, recorded_at,
        announced < $2 + (select count(*) from unnest($3::timestamptz[]) as a (at) where a.at <= clock_timestamp())
-       or coalesce(shared_until <= clock_timestamp(), false) as outrun, announced
+       or coalesce(shared_until <= clock_timestamp(), false) as outrun, announced, version as events
 from entity
 where entity_id = any($1::text[]);
 
@@ -51,8 +51,8 @@ join record r on r.entity_id = $1 and r.record = k.record and r.source = k.sourc
 cross join unnest(r.sequences) as s (sequence)
 join event e on e.entity_id = $1 and e.sequence = s.sequence and e.recorded_at <= $4;
 
--- name: matching_names
--- Names, borne or former at $3, that have all of the query's bigrams: the closest in length first. Before them
+-- name: matching_public_names
+-- Names known to the public, borne or former at $3, that have all of the query's bigrams: the closest in length first. Before them
 -- come those that changed after $3, as far as $4 lets them be seen: whoever asks waits until there are none.
 select entity_id, name, since, until, changed, pending
 from (
@@ -60,7 +60,26 @@ from (
            $4::timestamptz > $3::timestamptz and greatest(since, until) > $3 as pending,
            max(case when until <= $3 then until when since <= $3 then since end) over () as changed
     from entity_name
-    where grams @> $1::text[] and since <= $4
+    where grams @> $1::text[] and since <= $4 and view = 'public'
 ) as matching
-order by pending desc, char_length(name), name collate "C", entity_id, since
+order by pending desc, char_length(name), name collate "C", entity_id, since desc
 limit $2;
+
+-- name: matching_shared_names
+-- The same among the names that those know with whom the record is shared.
+select entity_id, name, since, until, changed, pending
+from (
+    select entity_id, name, since, until,
+           $4::timestamptz > $3::timestamptz and greatest(since, until) > $3 as pending,
+           max(case when until <= $3 then until when since <= $3 then since end) over () as changed
+    from entity_name
+    where grams @> $1::text[] and since <= $4 and view = 'shared'
+) as matching
+order by pending desc, char_length(name), name collate "C", entity_id, since desc
+limit $2;
+
+-- name: namings
+-- What each view knew an entity as at an instant.
+select view, name, status
+from entity_name
+where entity_id = $1 and since <= $2 and (until is null or until > $2);

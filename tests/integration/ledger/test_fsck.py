@@ -86,7 +86,7 @@ TAMPERING = {
     ),
     "a hidden name": (
         "update entity_name set name = '好公司' where until is null",
-        "the name in the search index",
+        "the names in the search index",
     ),
     "a removed entity": (
         "delete from entity where entity_id like 'uscc%'",

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from creditsvc.domain import instants
 from creditsvc.domain.account import Account, Held, Standing, account_at, profile_of, sees
-from creditsvc.domain.profile import Line, Naming, Summary, newest_listings
+from creditsvc.domain.naming import UNNAMED, Naming
+from creditsvc.domain.profile import Line, Summary, newest_listings
 from creditsvc.domain.records import Entry
 from creditsvc.domain.schedule import Release, Schedule
 from creditsvc.domain.standing import Rules
@@ -37,7 +38,8 @@ class Kept:
     announced: int = 0
     version: int = 0
     recorded_at: datetime | None = None
-    naming: Naming = field(default_factory=Naming)
+    namings: dict = field(default_factory=lambda: UNNAMED)
+    renamed: list = field(default_factory=list)
     views: dict = field(default_factory=lambda: dict.fromkeys(VIEWS, (None, 0, None, None)))
     lines: dict[tuple[str, str], Line] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
@@ -48,7 +50,7 @@ class Kept:
             ENTITY,
             self.version,
             self.recorded_at,
-            self.naming,
+            self.namings,
             {
                 view: Standing(Summary.parse(summary), version, since)
                 for view, (summary, version, since, _) in self.views.items()
@@ -68,7 +70,8 @@ class Kept:
     def store(self, account, at):
         for line, _ in account.settle(max(at, account.recorded_at), self.rules):
             self.lines[line.record, line.source] = line
-        self.version, self.recorded_at, self.naming = account.version, account.recorded_at, account.naming
+        self.version, self.recorded_at, self.namings = account.version, account.recorded_at, account.namings
+        self.renamed += account.renamed
         self.model, self.announced = account.model, account.announced
         for view, standing in account.views.items():
             seen = [line for line in self.lines.values() if sees(view, line)]
@@ -96,11 +99,19 @@ class Kept:
             self.step([], now)
         return dict(self.profiles)
 
+    def named(self, at):
+        """What each view knew it as at an instant."""
+        namings = dict(UNNAMED)
+        for one in self.renamed:
+            if one.since <= at:
+                namings[one.view] = Naming(one.name, "", one.status, "")
+        return namings
+
     def whole(self, at):
         known = [entry for entry in self.entries if entry.recorded_at <= at]
         if not known:
             return dict.fromkeys(VIEWS)
-        past = account_at(ENTITY, known, at, self.rules)
+        past = account_at(ENTITY, known, self.named(at), at, self.rules)
         return {view: past.profile(view, self.rules) for view in VIEWS}
 
 
@@ -183,11 +194,14 @@ TWO_VERSIONS = Rules(
 )
 
 
-@pytest.mark.parametrize("rules", [RULES, TWO_VERSIONS], ids=["one version", "a new version is announced"])
+CASES = {"one version": RULES, "a new version is announced": TWO_VERSIONS}
+
+
+@pytest.mark.parametrize("case", CASES)
 @settings(max_examples=300, deadline=None)
 @given(steps)
-def test_step_by_step_is_the_fold_of_the_whole_and_the_past_stays(rules, history):
-    kept, now = Kept(rules), START
+def test_step_by_step_is_the_fold_of_the_whole_and_the_past_stays(case, history):
+    kept, now = Kept(CASES[case]), START
     given_answers = []
     for minutes, pushed in history:
         now += timedelta(minutes=minutes) + 10 * TICK
@@ -243,9 +257,10 @@ def test_the_order_of_arrival_does_not_matter(pushed, chance):
     ends = START + len(unique) * TICK
     lines = [
         sorted(
-            account_at(ENTITY, kept.entries, max(at, ends), RULES).lines, key=lambda x: (x.record, x.source)
+            account_at(ENTITY, kept.entries, UNNAMED, max(at, ends), RULES).lines,
+            key=lambda x: (x.record, x.source),
         )
         for kept in (one, two)
     ]
     assert lines[0] == lines[1]
-    assert one.naming == two.naming
+    assert one.namings["shared"] == two.namings["shared"]
