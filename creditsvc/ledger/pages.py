@@ -2,7 +2,7 @@
 
 import re
 from base64 import b64encode
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
@@ -17,7 +17,7 @@ from creditsvc.domain.standing import Evaluation, Rules, evaluate
 from creditsvc.domain.views import Viewer, record_item
 from creditsvc.errors import Malformed, Violation
 from creditsvc.ledger.entries import Row, entry
-from creditsvc.ledger.folds import SQL
+from creditsvc.ledger.folds import EVENTS_PER_UNIT, SQL, Charge, Folds, free, in_thread
 from creditsvc.store.database import Pool
 
 CHUNK = 200
@@ -60,68 +60,98 @@ class Page:
 class Pages:
     """Reads lists of one entity. Every item is as it stood at the instant given, whatever comes later."""
 
-    def __init__(self, pool: Pool, rules: Rules) -> None:
+    def __init__(self, pool: Pool, folds: Folds, rules: Rules) -> None:
         self._pool = pool
+        self._folds = folds
         self._rules = rules
 
-    async def records(
-        self, entity: str, viewer: Viewer, at: datetime, *, after: int, limit: int, event_type: str | None
+    async def records(  # noqa: PLR0913  a page is of something, for somebody, of a moment, from a place on
+        self,
+        entity: str,
+        viewer: Viewer,
+        at: datetime,
+        *,
+        after: int,
+        limit: int,
+        event_type: str | None,
+        charge: Charge = free,
     ) -> Page:
         """List records in the order in which the service first heard of them."""
         found = (
             (sequence, record_item(record, evaluation))
-            async for sequence, record, evaluation in self._records(entity, viewer, at, after)
+            async for sequence, record, evaluation in self._records(
+                entity, viewer, at, (after, limit), charge
+            )
             if event_type is None or record.type == event_type
         )
         return await _page(found, at, limit)
 
     async def _records(
-        self, entity: str, viewer: Viewer, at: datetime, after: int
+        self, entity: str, viewer: Viewer, at: datetime, place: tuple[int, int], charge: Charge
     ) -> AsyncIterator[tuple[int, Record, Evaluation]]:
-        while True:
+        after, limit = place
+        for chunk in _chunks(limit):
             async with self._pool.acquire() as connection:
-                rows = await connection.fetch(SQL.openings, entity, after, at, CHUNK)
-            folded = await self._folded(entity, [(row["record"], row["source"]) for row in rows], at)
+                rows = await connection.fetch(SQL.openings, entity, after, at, chunk)
+            folded = await self._folded(entity, [(row["record"], row["source"]) for row in rows], at, charge)
             for row in rows:
                 record, evaluation = folded[row["record"], row["source"]]
                 if viewer.sees(record, evaluation):
                     yield row["sequence"], record, evaluation
-            if len(rows) < CHUNK:
+            if len(rows) < chunk:
                 return
             after = rows[-1]["sequence"]
 
-    async def history(self, entity: str, viewer: Viewer, at: datetime, *, after: int, limit: int) -> Page:
+    async def history(
+        self, entity: str, viewer: Viewer, at: datetime, *, after: int, limit: int, charge: Charge = free
+    ) -> Page:
         """List events, oldest first, of the records that the viewer sees."""
-        return await _page(self._history(entity, viewer, at, after), at, limit)
+        return await _page(self._history(entity, viewer, at, (after, limit), charge), at, limit)
 
     async def _history(
-        self, entity: str, viewer: Viewer, at: datetime, after: int
+        self, entity: str, viewer: Viewer, at: datetime, place: tuple[int, int], charge: Charge
     ) -> AsyncIterator[tuple[int, dict[str, Any]]]:
-        while True:
+        after, limit = place
+        for chunk in _chunks(limit):
             async with self._pool.acquire() as connection:
-                rows = await connection.fetch(SQL.history, entity, after, at, CHUNK)
-            folded = await self._folded(entity, {(row["record"], row["source"]) for row in rows}, at)
+                rows = await connection.fetch(SQL.history, entity, after, at, chunk)
+            folded = await self._folded(entity, {(row["record"], row["source"]) for row in rows}, at, charge)
             for row in rows:
                 if viewer.sees(*folded[row["record"], row["source"]]):
                     yield row["sequence"], _event_item(row)
-            if len(rows) < CHUNK:
+            if len(rows) < chunk:
                 return
             after = rows[-1]["sequence"]
 
     async def _folded(
-        self, entity: str, keys: Iterable[RecordKey], at: datetime
+        self, entity: str, keys: Iterable[RecordKey], at: datetime, charge: Charge
     ) -> dict[RecordKey, tuple[Record, Evaluation]]:
         ordered = sorted(keys)
         async with self._pool.acquire() as connection:
             rows = await connection.fetch(
                 SQL.records_entries, entity, [key[0] for key in ordered], [key[1] for key in ordered], at
             )
+        charge(len(rows) / EVENTS_PER_UNIT)
+        async with self._folds.turn(len(rows)):
+            return await in_thread(len(rows), lambda: self._evaluated(entity, rows, at))
+
+    def _evaluated(
+        self, entity: str, rows: Iterable[Row], at: datetime
+    ) -> dict[RecordKey, tuple[Record, Evaluation]]:
         entries: dict[RecordKey, list[Entry]] = {}
         for one in sorted(map(entry, rows), key=attrgetter("sequence")):
             entries.setdefault((one.record, one.source), []).append(one)
         zone = instants.zone_of(entity)
         folded = {key: fold(found, self._rules.catalogue) for key, found in entries.items()}
         return {key: (record, evaluate(record, at, self._rules, zone)) for key, record in folded.items()}
+
+
+def _chunks(limit: int) -> Iterator[int]:
+    """Say how many rows to fetch at a time: what the page needs, then more, since some are not for show."""
+    size = min(limit + 1, CHUNK)
+    while True:
+        yield size
+        size = min(size * 2, CHUNK)
 
 
 async def _page(found: AsyncIterator[tuple[int, Any]], at: datetime, limit: int) -> Page:

@@ -21,5 +21,5 @@ class Reader:
             "shared": Lookups(pool, SQL.shared_profiles, schedule=rules.schedule, connections=share),
         }
         self.moments = Moments(pool, lookups, refolder.refold, rules)
-        self.pages = Pages(pool, rules)
+        self.pages = Pages(pool, self.moments.folds, rules)
         self.search = Search(pool, self.moments)

@@ -1,12 +1,14 @@
 """One organisation: its profile, its records, its history."""
 
+from functools import partial
+
 from aiohttp import web
 
 from creditsvc.domain import catalogue
 from creditsvc.domain.profile import Moment
 from creditsvc.errors import Malformed, Violation
 from creditsvc.ledger.pages import Page
-from creditsvc.web import reading
+from creditsvc.web import limits, reading
 from creditsvc.web.keys import CATALOGUE, READER
 from creditsvc.web.parameters import (
     AS_OF,
@@ -29,7 +31,9 @@ async def profile(request: web.Request) -> web.Response:
     """Answer with the stored profile: bytes as they are."""
     entity = reading.entity_of(request)
     view = reading.viewer(request, entity).view
-    seen = await request.app[READER].moments.at(entity, view, reading.as_of(request))
+    seen = await request.app[READER].moments.at(
+        entity, view, reading.as_of(request), partial(limits.charge, request)
+    )
     return reading.answer(request, seen.profile or b"", seen.moment, past=seen.past)
 
 
@@ -44,9 +48,10 @@ async def records(request: web.Request) -> web.Response:
         wrong = Violation("/query/type", "type", "One of the types in /v1/catalogue")
         raise Malformed("There is no such type of event.", [wrong])
     reader = request.app[READER]
-    seen = await reader.moments.at(entity, viewer.view, at)
+    charge = partial(limits.charge, request)
+    seen = await reader.moments.at(entity, viewer.view, at, charge)
     page = await reader.pages.records(
-        entity, viewer, seen.moment.valid_from, after=after, limit=count, event_type=wanted
+        entity, viewer, seen.moment.valid_from, after=after, limit=count, event_type=wanted, charge=charge
     )
     return _listed(request, entity, seen.moment, page, past=seen.past)
 
@@ -58,8 +63,11 @@ async def history(request: web.Request) -> web.Response:
     at, after = reading.pinned(request)
     count = reading.limit(request, DEFAULT_PAGE, LONGEST_PAGE)
     reader = request.app[READER]
-    seen = await reader.moments.at(entity, viewer.view, at)
-    page = await reader.pages.history(entity, viewer, seen.moment.valid_from, after=after, limit=count)
+    charge = partial(limits.charge, request)
+    seen = await reader.moments.at(entity, viewer.view, at, charge)
+    page = await reader.pages.history(
+        entity, viewer, seen.moment.valid_from, after=after, limit=count, charge=charge
+    )
     return _listed(request, entity, seen.moment, page, past=seen.past)
 
 

@@ -1,5 +1,6 @@
 """What all answers about entities share: whose view, as of when, and the headers that follow."""
 
+import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -81,7 +82,8 @@ def pinned(request: web.Request) -> tuple[datetime | None, int]:
 def answer(request: web.Request, body: bytes, moment: Moment, *, past: bool) -> web.Response:
     """Answer with a body that follows from a moment, or with 304 to who has it."""
     held = f"{moment.version}-{instants.microseconds(moment.valid_from):x}"
-    etag = f'"{RENDERING}-{auth.caller(request).role}-{held}"'
+    who = auth.caller(request).client_id or "public"  # what an agency or an organisation sees is its own
+    etag = f'"{RENDERING}-{hashlib.sha256(who.encode()).hexdigest()[:8]}-{held}"'
     headers = {
         "ETag": etag,
         "Cache-Control": cache_control(request, moment, past=past),
