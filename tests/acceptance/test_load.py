@@ -115,7 +115,7 @@ def test_penalty_sheet_is_loaded_and_its_bad_row_reported_without_its_values(ser
     assert done.stdout.startswith("5 rows: 4 accepted, 0 duplicates, 1 rejected;"), done.stderr
     assert done.returncode == 1
     assert str(report) in done.stderr
-    assert "most often: /time: " in done.stderr
+    assert "most often: /data/decided_on: the value is not a date" in done.stderr
     assert "(1 row)" in done.stderr
     assert "5,/time,not-a-date" in report.read_text("utf-8")
     assert "440100" not in report.read_text("utf-8")
