@@ -6,16 +6,21 @@ in ``creditsvc.ledger.measures``.
 """
 
 import asyncio
+import math
 import os
+import time
+from collections import deque
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Histogram
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client import generate_latest as render
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from creditsvc.web.routes import Response, Route
 
 DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
+REMEMBER_S = 1.0
+RENDERINGS_MAX = 4  # in that time, whoever scrapes and however often; beyond them the last is repeated
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 UNMATCHED = "unmatched"  # the route label of a request that no route takes
 
@@ -29,6 +34,12 @@ request_seconds = Histogram(
     "From the request's head read to the answer's last byte handed to the system",
     ("route", "method"),
     buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
+)
+connections = Gauge(
+    "creditsvc_connections", "Connections of clients that are open now", multiprocess_mode="livesum"
+)
+connections_refused_total = Counter(
+    "creditsvc_connections_refused_total", "Connections closed at once because there were enough"
 )
 
 
@@ -48,9 +59,28 @@ def exposition() -> bytes:
     return render(registry)
 
 
+class Remembered:
+    """The last exposition; rendering is done one at a time, and so many times a second at most."""
+
+    def __init__(self) -> None:
+        self._body = b""
+        self._rendered_s = deque([-math.inf] * RENDERINGS_MAX, maxlen=RENDERINGS_MAX)
+        self._lock = asyncio.Lock()
+
+    async def body(self) -> bytes:
+        async with self._lock:
+            if time.monotonic() - self._rendered_s[0] >= REMEMBER_S:
+                # In a thread: it reads a file or two per worker, and look-ups need not wait for that.
+                self._body = await asyncio.to_thread(exposition)
+                self._rendered_s.append(time.monotonic())
+            return self._body
+
+
+_remembered = Remembered()
+
+
 async def scrape(_: web.Request) -> web.Response:
-    # In a thread: it reads a file or two per worker, and look-ups need not wait for that.
-    body = await asyncio.to_thread(exposition)
+    body = await _remembered.body()
     return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST, "Cache-Control": "no-store"})
 
 

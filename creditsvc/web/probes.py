@@ -15,7 +15,7 @@ from creditsvc.web.keys import APPEND_POOL, DSN, LIFECYCLE, LOOKUP_POOL
 from creditsvc.web.routes import Response, Route
 
 CHECK_TIMEOUT_S = 5.0
-REMEMBER_S = 1.0  # so that probing costs the database next to nothing, whoever probes
+REMEMBER_S = 0.5  # so that probing costs the database next to nothing, whoever probes
 _APPLIED = "select number, phase from migration"
 _ANSWERS = "select 1"
 _OK = {"type": "object", "required": ["status"], "properties": {"status": {"const": "ok"}}}
