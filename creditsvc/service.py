@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -44,7 +45,15 @@ class StartFailed(Exception):  # noqa: N818  it says what happened
 def serve(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; return the exit status: 0 when stopped so, 1 when it cannot start."""
     logs.configure(settings.log_level)
+    _raise_open_files()  # each connection is one; PostgreSQL and the workers inherit it
     return asyncio.run(_serve(settings))
+
+
+def _raise_open_files() -> None:
+    """Raise the soft limit of open files to the hard one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # macOS grants less than it names
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def _serve(settings: Settings) -> int:

@@ -9,7 +9,8 @@ from typing import Self
 
 PREFIX = "CREDITSVC_"
 PORT_MAX = 65_535
-_MAY_BE_ZERO = frozenset({"port", "workers"})  # 0: any free port, one process per core
+# 0: any free port, one process per core, as many connections as open files allow
+_MAY_BE_ZERO = frozenset({"port", "workers", "connections_max", "address_connections_max"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,11 +27,14 @@ class Settings:
     event_max_bytes: int = 64 * 1024  # one event, canonical
     batch_max_events: int = 5_000
     body_max_bytes: int = 16 * 1024 * 1024  # 5,000 events of 3 KiB; bounds a worker's memory
+    bodies_max_bytes: int = 64 * 1024 * 1024  # in flight in one worker before it answers 503
     body_timeout_s: float = 30.0  # a slow body is cut off after this
     header_timeout_s: float = 10.0  # so is a connection that sends no whole request head
     keepalive_timeout_s: float = 30.0  # idle connections are closed; aiohttp's own default is over an hour
     drain_timeout_s: float = 15.0  # on SIGTERM, requests in flight get this long
 
+    connections_max: int = 0  # of clients, per worker; 0: what the limit of open files allows, 10,000 at most
+    address_connections_max: int = 0  # of those, of one address; 0: half
     lookup_connections: int = 4  # per worker, for reading
     append_connections: int = 2  # per worker, for writing: more transactions than cores only queue
     statement_timeout_ms: int = 20_000  # no statement outlives this

@@ -18,6 +18,7 @@ from creditsvc.web.routes import JSON, Body, Response, Route
 from creditsvc.web.shapes import LookupRequest, LookupResults
 
 MOST_ENTITIES = 1_000
+BODY_MAX_BYTES = 256 * 1024  # they take some 40 KiB
 LOOKUPS_PER_UNIT = 10  # what a batch is charged against the rate limit
 PAST_AT_ONCE = 4  # histories folded at one time for a batch about the past
 
@@ -26,7 +27,7 @@ async def lookup(request: web.Request) -> web.Response:
     """Answer with a result for each identifier, in their order."""
     if request.content_type != JSON:
         raise UnsupportedMediaType(f"Send the identifiers as {JSON}.")
-    entities, as_of = _read(parse(await read_body(request)))
+    entities, as_of = _read(parse(await read_body(request, most=BODY_MAX_BYTES)))
     per_unit = LOOKUPS_PER_UNIT if as_of is None else 1
     limits.charge(request, len(entities) / per_unit - 1)
     view = reading.viewer(request).view

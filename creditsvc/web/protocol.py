@@ -8,19 +8,23 @@ import asyncio
 import logging
 import socket
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
-from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
+from aiohttp.http_exceptions import BadHttpMessage, HttpProcessingError, LineTooLong
+from aiohttp.http_writer import HttpVersion10, HttpVersion11
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError
 from aiohttp.web_server import Server
 
 from creditsvc.errors import Malformed, Refusal, TooLarge, UnsupportedMediaType
 from creditsvc.logs import error_fields
 from creditsvc.settings import Settings
-from creditsvc.web import problems, request_ids
+from creditsvc.web import auth, problems, request_ids
+from creditsvc.web.capacity import BODIES, Bodies, Connections, Share
 from creditsvc.web.keys import SETTINGS
+from creditsvc.web.limits import network
 
 LINE_MAX_BYTES = 8190  # the request line, and each header
 HEADERS_MAX = 64
@@ -29,6 +33,7 @@ BACKLOG = 1024
 DRAIN_POLL_S = 0.05
 CUT_OFF_S = 0.5  # what a handler past the drain time gets before it is cancelled
 INFLATE_IN_LOOP_MAX_BYTES = 64 * 1024  # more is inflated in a thread
+INFLATE_STEP_BYTES = 256 * 1024
 _INFLATE_WBITS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 
 log = logging.getLogger("creditsvc.web")
@@ -37,10 +42,27 @@ log = logging.getLogger("creditsvc.web")
 class Connection(RequestHandler):
     """One client's connection, with a limit on every wait that aiohttp leaves without one."""
 
-    __slots__ = ("_cut", "_flush_s", "_head_begun", "_head_late", "_head_s", "_retiring", "_wire")
+    __slots__ = (
+        "_address",
+        "_answer_request",
+        "_connections",
+        "_cut",
+        "_flush_s",
+        "_head_begun",
+        "_head_late",
+        "_head_s",
+        "_retiring",
+        "_wire",
+    )
 
-    def __init__(self, manager: Server, *, head_s: float, flush_s: float, **options: Any) -> None:
+    def __init__(
+        self, manager: Server, *, connections: Connections, head_s: float, flush_s: float, **options: Any
+    ) -> None:
         super().__init__(manager, **options)
+        self._connections = connections
+        self._address: str | None = None  # once it is admitted
+        self._answer_request = manager.request_handler
+        self._request_handler = self._answer_valid
         self._head_s = head_s
         self._flush_s = flush_s
         self._head_begun = False
@@ -50,17 +72,29 @@ class Connection(RequestHandler):
         self._wire: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        peer = transport.get_extra_info("peername")
+        address = network(str(peer[0]) if peer else "")
+        if not self._connections.admit(address):
+            transport.abort()  # type: ignore[attr-defined]  # it is a Transport
+            return
+        self._address = address
         super().connection_made(transport)
         self._wire = self.transport
         self._expect_head()
 
     def connection_lost(self, exc: BaseException | None) -> None:
+        if self._address is None:
+            return  # never admitted: aiohttp does not know of it
+        self._connections.leave(self._address)
+        self._address = None
         super().connection_lost(exc)
         self._head_arrived()
         self._taken()
         self._wire = None
 
     def data_received(self, data: bytes) -> None:
+        if self._address is None:
+            return
         heads = self._request_count
         super().data_received(data)
         if self._request_count != heads:
@@ -91,6 +125,16 @@ class Connection(RequestHandler):
         self._retiring = True
         if self._is_idle() and not self._head_begun:
             self.force_close()
+
+    async def _answer_valid(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Refuse what aiohttp's parser lets through and a proxy before us may read otherwise (RFC 9112)."""
+        codings = request.headers.getall("Transfer-Encoding", ["chunked"])
+        if request._version not in {HttpVersion10, HttpVersion11}:  # noqa: SLF001  the public one is kept once read
+            request._version = HttpVersion11  # noqa: SLF001  the answer must be in a version that we speak
+            raise BadHttpMessage("version")
+        if [coding.strip().lower() for coding in codings] != ["chunked"]:
+            raise BadHttpMessage("transfer coding")
+        return await self._answer_request(request)
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
@@ -160,6 +204,7 @@ class Listener:
         self, app: web.Application, settings: Settings, access_log: type[AbstractAccessLogger]
     ) -> None:
         self._settings = settings
+        app[BODIES] = Bodies(settings)
         self._runner = web.AppRunner(app, access_log_class=access_log)
         self._options: dict[str, Any] = {
             "access_log_class": access_log,
@@ -169,6 +214,7 @@ class Listener:
             "max_headers": HEADERS_MAX,
             "lingering_time": LINGER_S,
             "auto_decompress": False,  # read_body inflates, within its limits
+            "connections": Connections(settings),
             "head_s": settings.header_timeout_s,
             "flush_s": settings.body_timeout_s,
         }
@@ -206,23 +252,26 @@ class Listener:
         await self._runner.cleanup()
 
 
-async def read_body(request: web.Request) -> bytes:
-    """Read the whole body, inflated, or refuse: 413 above ``body_max_bytes``, 408 when it takes too long.
+async def read_body(request: web.Request, *, most: int) -> bytes:
+    """Read the whole body, inflated, or refuse: 413 above ``most`` bytes, 408 when it takes too long.
+
+    503 at once when the bodies in flight leave no room for it.
 
     Raises ``Malformed`` for a body that is cut off or does not inflate, ``UnsupportedMediaType`` for an
     encoding other than gzip and deflate.
     """
     settings = request.app[SETTINGS]
-    most = settings.body_max_bytes
     declared = request.content_length
     if declared is not None and declared > most:
         raise _too_large(most)
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in _INFLATE_WBITS and encoding not in {"identity", ""}:
         raise UnsupportedMediaType("Send the body as it is, or encoded as gzip or deflate.")
+    share = Share(request.app[BODIES], public=auth.caller(request).role == "public")
+    share.reach(declared or 0)
     try:
         async with asyncio.timeout(settings.body_timeout_s):
-            body = await _receive(request, most)
+            body = await _receive(request, most, share)
     except TimeoutError as error:
         raise problems.RequestTimeout(
             f"The body did not arrive within {settings.body_timeout_s:g} s."
@@ -232,34 +281,39 @@ async def read_body(request: web.Request) -> bytes:
     if encoding not in _INFLATE_WBITS:
         return body
     if len(body) <= INFLATE_IN_LOOP_MAX_BYTES:
-        return inflate(body, encoding, most)
-    return await asyncio.to_thread(inflate, body, encoding, most)
+        return inflate(body, encoding, most, share.reach)
+    return await asyncio.to_thread(inflate, body, encoding, most, share.reach)
 
 
-async def _receive(request: web.Request, most: int) -> bytes:
+async def _receive(request: web.Request, most: int, share: Share) -> bytes:
     body = bytearray()
     while chunk := await request.content.readany():
         body += chunk
         if len(body) > most:
             raise _too_large(most)
+        share.reach(len(body))
     return bytes(body)
 
 
-def inflate(body: bytes, encoding: str, most: int) -> bytes:
+def inflate(body: bytes, encoding: str, most: int, reach: Callable[[int], None] = lambda _: None) -> bytes:
     """Inflate a gzip or deflate body (RFC 1952, 1950, 1951), never making more than ``most`` bytes of it.
 
+    ``reach`` is told how many bytes are held by now, packed and not, and may refuse.
     Deflate is taken with its zlib header and, as some clients send it, without.
     """
     wbits = _INFLATE_WBITS[encoding]
     if encoding == "deflate" and body and body[0] & 0x0F != zlib.DEFLATED:
         wbits = -zlib.MAX_WBITS
-    inflated = bytearray()
+    inflated, packed = bytearray(), len(body)
     try:
         while True:
             stream = zlib.decompressobj(wbits)
-            inflated += stream.decompress(body, most + 1 - len(inflated))
-            if len(inflated) > most:
-                raise _too_large(most)
+            while body and not stream.eof:
+                inflated += stream.decompress(body, min(INFLATE_STEP_BYTES, most + 1 - len(inflated)))
+                if len(inflated) > most:
+                    raise _too_large(most)
+                reach(packed + len(inflated))
+                body = stream.unconsumed_tail
             if not stream.eof:
                 raise Malformed("The compressed body is cut off.")
             body = stream.unused_data  # a gzip file may have several members

@@ -34,6 +34,7 @@ from scoring.exact import written
 
 DEFAULT_PAGE, LONGEST_PAGE = 100, 1_000
 MOST_CHANGES = 100
+BODY_MAX_BYTES = 64 * 1024  # 200 records named, at some 300 bytes each
 FOLD_UNITS = 9  # beyond the 1 of any request: a whole history is folded for it
 FURTHEST = instants.parse("2200-01-01T00:00:00Z")
 
@@ -82,7 +83,7 @@ async def what_if(request: web.Request) -> web.Response:
     entity = reading.entity_of(request)
     if request.content_type != JSON:
         raise UnsupportedMediaType(f"Send what to suppose as {JSON}.")
-    raw = parse(await read_body(request))
+    raw = parse(await read_body(request, most=BODY_MAX_BYTES))
     change, model = _read(raw)
     service = request.app[SCORES]
     rules = service.rules_of(model)

@@ -5,6 +5,7 @@ does, and stops on SIGTERM or when its standard input ends, which is when its pa
 """
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -49,6 +50,8 @@ async def _work(settings: Settings, listening: socket.socket) -> None:
     except Exception as error:  # noqa: BLE001  the parent reads the status, people read the log
         log.error("the worker cannot start", extra={"fields": error_fields(error)})  # noqa: TRY400  no values
         sys.exit(os.EX_TEMPFAIL if is_passing(error) else 1)
+    gc.collect()
+    gc.freeze()  # what is there by now stays: the collector need not walk it again and again
     os.write(sys.stdout.fileno(), READY)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # nobody reads the pipe any more
     await stop.wait()

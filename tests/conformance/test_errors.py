@@ -126,7 +126,7 @@ async def forget_to_answer(_: web.Request) -> web.Response:
 
 
 async def refuse_after_reading(request: web.Request) -> web.Response:
-    await read_body(request)
+    await read_body(request, most=1024)
     raise Malformed("No.")
 
 
