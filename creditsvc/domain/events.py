@@ -43,7 +43,11 @@ _SOURCE_MAX = 256
 _MONEY = {"value", "currency"}
 
 _PERSON_DETAIL = "Data about natural persons is not taken; leave out the number that the rule names"
-_RULE_NAMES = {"resident-id": "resident identity number", "mobile-number": "mobile telephone number"}
+_RULE_NAMES = {
+    "resident-id": "resident identity number",
+    "mobile-number": "mobile telephone number",
+    "sole-trader": "code as a sole trader",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,12 +228,18 @@ def _refuse_persons(raw: dict[str, Any]) -> None:
 
 
 def _texts(value: Any, place: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Walk every text but amounts of money: a fine of 18,228,000,000 yuan would pass for a mobile number."""
+    """Walk every text, and of amounts of money only those that hold a resident ID.
+
+    A fine of 18,228,000,000 yuan would pass for a mobile number.
+    """
     if isinstance(value, str):
         yield place, value
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from _texts(item, (*place, index))
-    elif isinstance(value, dict) and value.keys() != _MONEY:
+    elif isinstance(value, dict) and value.keys() == _MONEY:
+        if persons.holds_resident_id(value["value"].replace(".", "")):
+            yield (*place, "value"), value["value"]
+    elif isinstance(value, dict):
         for name, item in value.items():
             yield from _texts(item, (*place, name))

@@ -1,4 +1,4 @@
-"""Each request's id: the caller's own if it is fit to be logged and echoed, else a new one."""
+"""Each request's id: the caller's own if a machine made it, else a new one."""
 
 import re
 import secrets
@@ -10,7 +10,10 @@ from creditsvc.domain import persons
 HEADER = "X-Request-Id"
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
 
-_FIT = re.compile(r"[A-Za-z0-9._-]{1,64}")
+# 16 to 64 hexadecimal digits (trace and span ids), a UUID, or a ULID (Crockford's alphabet).
+_FIT = re.compile(
+    r"[0-9A-Fa-f]{16,64}|[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}"
+)
 
 
 def new() -> str:
@@ -23,7 +26,9 @@ def of(request: web.BaseRequest) -> str:
     if isinstance(known, str):
         return known
     given = request.headers.get(HEADER, "")
-    # What a caller calls its request is logged and echoed, so no person's identifier may come in by it.
-    fit = _FIT.fullmatch(given) is not None and persons.find(given) is None
+    # What a caller calls its request is logged and echoed, so it must look as if a machine had made it, and
+    # no person's identifier may come in by it.
+    person = persons.holds_resident_id(given.upper()) or persons.find(given) is not None
+    fit = _FIT.fullmatch(given) is not None and not person
     request[REQUEST_ID] = chosen = given if fit else new()
     return chosen

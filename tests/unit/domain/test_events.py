@@ -254,6 +254,19 @@ def test_an_amount_is_no_telephone_number():
     assert decode(with_data(amount={"value": "18228000000", "currency": "CNY"})).content
 
 
+def test_an_amount_may_hold_no_resident_id():
+    raw = with_data(amount={"value": "11010119900307.0011", "currency": "CNY"})
+    assert refused(raw, NaturalPerson) == [("/data/amount/value", "resident-id")]
+    decode(with_data(amount={"value": "18228000000.00", "currency": "CNY"}))
+
+
+@pytest.mark.parametrize("attribute", ["source", "dataschema"])
+def test_people_are_found_in_percent_encoding(attribute):
+    encoded = "".join(f"%{ord(character):02X}" for character in RESIDENT_ID)
+    raw = penalty(**{attribute: f"urn:agency:{encoded}"})
+    assert refused(raw, NaturalPerson) == [(f"/{attribute}", "resident-id")]
+
+
 def test_an_event_has_at_most_so_many_bytes():
     raw = penalty()
     size = len(rfc8785.dumps(raw))

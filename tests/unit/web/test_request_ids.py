@@ -11,13 +11,39 @@ def of(given: str | None) -> str:
     return request_ids.of(make_mocked_request("GET", "/", headers=headers))
 
 
-@pytest.mark.parametrize("given", ["a", "7f3c.2-A_b", "x" * 64])
+@pytest.mark.parametrize(
+    "given",
+    [
+        "0af7651916cd43dd8448eb211c80319c",
+        "00F067AA0BA902B7",
+        "550e8400-e29b-41d4-a716-446655440000",
+        "01ARZ3NDEKTSV4RRFFQ69G5FAV",
+        "e" * 64,
+    ],
+)
 def test_a_fit_one_is_kept(given):
     assert of(given) == given
 
 
 @pytest.mark.parametrize(
-    "given", [None, "", "x" * 65, "a b", "a\tb", "日本", '"', "11010519491231002X", "call-13800138000"]
+    "given",
+    [
+        None,
+        "",
+        "x" * 65,
+        "a b",
+        "a\tb",
+        "日本",
+        '"',
+        "11010519491231002X",
+        "110105_19491231_002X",
+        "Tel13812345678",
+        "110101199003070011",
+        "0000000110101199003070011",
+        "call-13800138000",
+        "mine-1",
+        "e" * 65,
+    ],
 )
 def test_another_is_replaced(given):
     made = of(given)
