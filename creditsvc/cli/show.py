@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from creditsvc.cli import arguments
+from creditsvc.loading.answers import printable
 
 PAGE_EVENTS = 100
 TIMEOUT_S = 30.0
@@ -83,7 +84,7 @@ class _Service:
         if not isinstance(answer, dict):
             raise click.ClickException("the answer is not JSON: is this the address of a creditsvc?")
         if status != 200:
-            raise click.ClickException(_printable(answer.get("detail") or answer.get("title") or status))
+            raise click.ClickException(printable(answer.get("detail") or answer.get("title") or status))
         return answer
 
 
@@ -182,9 +183,4 @@ def _table(*columns: str) -> Table:
 
 def _plain(value: object) -> Text:
     """Make a text that cannot be taken for markup."""
-    return Text(_printable(value))
-
-
-def _printable(value: object) -> str:
-    """Leave out what could steer the terminal, whoever wrote it."""
-    return "".join(mark if mark.isprintable() else "\N{REPLACEMENT CHARACTER}" for mark in str(value))
+    return Text(printable(value))

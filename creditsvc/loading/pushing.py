@@ -17,6 +17,7 @@ import aiohttp
 import orjson
 
 from creditsvc.errors import Violation
+from creditsvc.loading.answers import printable
 from creditsvc.loading.failures import LoadStopped
 from creditsvc.loading.outcomes import Outcome
 
@@ -168,7 +169,7 @@ def _refused(status: int, problem: Any) -> str:
         403: ". Only an agency's key may send events; `creditsvc keys create --role agency` makes one",
         404: ". Is --url the address of the service, without a path?",
     }.get(status, "")
-    return f"the service refuses the request ({status}): {str(detail).rstrip('.')}{hint}"
+    return f"the service refuses the request ({status}): {printable(detail).rstrip('.')}{hint}"
 
 
 def _parsed(body: bytes) -> Any:

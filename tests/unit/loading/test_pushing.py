@@ -169,6 +169,15 @@ async def test_refusal_of_the_whole_request_stops_the_load(ledger, fault, told):
     assert ledger.requests == 1
 
 
+async def test_refusal_cannot_steer_the_terminal(ledger):
+    ledger.faults = [lambda *_: web.json_response({"detail": "a\x1b[2J\x9b\r\u202eb"}, status=400)]
+    async with ingest(ledger) as to:
+        with pytest.raises(LoadStopped) as stopped:
+            await to.send(some("a"))
+    assert str(stopped.value).isprintable()
+    assert "a\ufffd[2J" in str(stopped.value)
+
+
 async def test_patience_ends_and_the_wait_was_told(ledger):
     notices: list[str] = []
     ledger.faults = [status(503)] * 1000

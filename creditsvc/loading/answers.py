@@ -1,0 +1,6 @@
+"""What a service answers, before anybody trusts it: another may stand at its address."""
+
+
+def printable(value: object) -> str:
+    """Leave out what could steer a terminal, whoever wrote it."""
+    return "".join(mark if mark.isprintable() else "\N{REPLACEMENT CHARACTER}" for mark in str(value))
