@@ -10,6 +10,10 @@ from typing import Literal
 import orjson
 
 from creditsvc.errors import Violation
+from creditsvc.loading.answers import printable
+
+# A spreadsheet takes a cell that begins so for a formula (OWASP, "CSV Injection").
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 Fate = Literal["accepted", "duplicate", "rejected", "unchanged"]
 
@@ -100,7 +104,7 @@ class Report:
     def add(self, rejected: Iterable[tuple[int, Iterable[Violation]]]) -> None:
         """Write rows down durably."""
         lines = [
-            (number, fault.pointer, fault.code, fault.detail)
+            (number, _cell(fault.pointer), _cell(fault.code), _cell(fault.detail))
             for number, violations in rejected
             for fault in violations
         ]
@@ -114,3 +118,9 @@ class Report:
             file.flush()
             os.fsync(file.fileno())
             self.length = file.tell()
+
+
+def _cell(text: str) -> str:
+    """Make a text that is only read, in a spreadsheet and in a terminal: a service may write anything."""
+    mark = "'" if text.startswith(_FORMULA) else ""
+    return mark + printable(text)

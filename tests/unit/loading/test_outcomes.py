@@ -43,3 +43,23 @@ def test_report_goes_on_where_it_was_kept_and_drops_what_came_after(tmp_path):
     assert rows[1] == ["2", fault.pointer, fault.code, fault.detail]
     Report(path, 0)
     assert not path.exists(), "a new load has no rejected rows yet"
+
+
+@pytest.mark.parametrize(
+    ("told", "written"),
+    [
+        ("=HYPERLINK(1)", "'=HYPERLINK(1)"),
+        ("+1", "'+1"),
+        ("-1", "'-1"),
+        ("@SUM(1)", "'@SUM(1)"),
+        ("\t=1", "'\ufffd=1"),
+        ("\r=1", "'\ufffd=1"),
+        ("a\x1b[2J\nb", "a\ufffd[2J\ufffdb"),
+        ("缺少 a=b", "缺少 a=b"),
+        ("", ""),
+    ],
+)
+def test_report_holds_neither_formulas_nor_control_characters(tmp_path, told, written):
+    Report(tmp_path / "r.csv", 0).add([(1, (Violation(told, told, told),))])
+    with (tmp_path / "r.csv").open(newline="", encoding="utf-8") as file:
+        assert list(csv.reader(file))[1] == ["1", written, written, written]
