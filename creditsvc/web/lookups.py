@@ -1,14 +1,25 @@
 """``POST /v1/lookups``: many organisations at once."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import orjson
 from aiohttp import web
 
 from creditsvc.domain import identifiers
-from creditsvc.errors import EntityUnknown, Malformed, Refusal, UnsupportedMediaType, Violation
+from creditsvc.domain.naming import View
+from creditsvc.errors import (
+    EntityUnknown,
+    Malformed,
+    Refusal,
+    Unavailable,
+    UnsupportedMediaType,
+    Violation,
+)
+from creditsvc.ledger.folds import Charge
 from creditsvc.ledger.moments import Moments
 from creditsvc.web import limits, problems, reading
 from creditsvc.web.events import parse
@@ -20,6 +31,7 @@ from creditsvc.web.shapes import LookupRequest, LookupResults
 MOST_ENTITIES = 1_000
 BODY_MAX_BYTES = 256 * 1024  # they take some 40 KiB
 LOOKUPS_PER_UNIT = 10  # what a batch is charged against the rate limit
+LONGEST_S = 20.0
 PAST_AT_ONCE = 4  # histories folded at one time for a batch about the past
 
 
@@ -28,19 +40,36 @@ async def lookup(request: web.Request) -> web.Response:
     if request.content_type != JSON:
         raise UnsupportedMediaType(f"Send the identifiers as {JSON}.")
     entities, as_of = _read(parse(await read_body(request, most=BODY_MAX_BYTES)))
-    per_unit = LOOKUPS_PER_UNIT if as_of is None else 1
-    limits.charge(request, len(entities) / per_unit - 1)
-    view = reading.viewer(request).view
-    moments = request.app[READER].moments
-    at_once = asyncio.Semaphore(MOST_ENTITIES if as_of is None else PAST_AT_ONCE)
-
-    async def one(text: str) -> dict[str, Any]:
-        async with at_once:
-            return await _look_up(moments, text, view, as_of)
-
-    results = await asyncio.gather(*map(one, entities))
-    body = orjson.dumps({"results": results})
+    limits.charge(request, len(entities) / LOOKUPS_PER_UNIT - 1)
+    found = await _look_all_up(request, list(dict.fromkeys(entities)), as_of)
+    body = orjson.dumps({"results": [found[text] for text in entities]})
     return web.Response(body=body, content_type=JSON, headers={"Cache-Control": "no-store"})
+
+
+async def _look_all_up(
+    request: web.Request, entities: Sequence[str], as_of: datetime | None
+) -> dict[str, dict[str, Any]]:
+    """Look each up once; when one cannot be, or whoever asks has gone, the rest is left."""
+    moments, view = request.app[READER].moments, reading.viewer(request).view
+    at_once = asyncio.Semaphore(MOST_ENTITIES if as_of is None else PAST_AT_ONCE)
+    charge = partial(limits.charge, request)
+    found: dict[str, dict[str, Any]] = {}
+
+    async def one(text: str) -> None:
+        async with at_once:
+            if request.transport is None or request.transport.is_closing():
+                raise ConnectionResetError
+            found[text] = await _look_up(moments, text, view, as_of, charge)
+
+    try:
+        async with asyncio.timeout(LONGEST_S), asyncio.TaskGroup() as tasks:
+            for text in entities:
+                tasks.create_task(one(text))
+    except TimeoutError as error:
+        raise Unavailable("That takes too long at once; ask about fewer", retry_after_s=2) from error
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    return found
 
 
 def _read(raw: Any) -> tuple[list[str], datetime | None]:
@@ -62,13 +91,15 @@ def _read(raw: Any) -> tuple[list[str], datetime | None]:
     return entities, reading.instant(as_of, "/as_of")
 
 
-async def _look_up(moments: Moments, text: str, view: Any, as_of: datetime | None) -> dict[str, Any]:
+async def _look_up(
+    moments: Moments, text: str, view: View, as_of: datetime | None, charge: Charge
+) -> dict[str, Any]:
     try:
         entity = identifiers.parse(text)
     except Refusal as refusal:
         return {"entity": None, "found": False, "problem": problems.document(refusal)}
     try:
-        seen = await moments.at(entity, view, as_of)
+        seen = await moments.at(entity, view, as_of, charge)
     except EntityUnknown:
         return {"entity": entity, "found": False}
     return {"entity": entity, "found": True, "profile": orjson.Fragment(seen.profile or b"null")}

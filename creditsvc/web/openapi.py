@@ -71,8 +71,8 @@ _HEADERS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "Retry-After": ("After so many seconds send the request again", {"type": "integer", "minimum": 1}),
     "WWW-Authenticate": ("How to send a key", {"type": "string"}),
     "X-Request-Id": (
-        "Finds the request in the logs; yours if you sent a fit one",
-        {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
+        "Finds the request in the logs; yours if you sent one that a machine made (hexadecimal, UUID, ULID)",
+        {"type": "string", "pattern": "^[A-Za-z0-9-]{16,64}$"},
     ),
 }
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import orjson
@@ -47,7 +48,8 @@ async def score(request: web.Request) -> web.Response:
     service = request.app[SCORES]
     rules = service.rules_of(request.query.get("model"))
     limits.charge(request, FOLD_UNITS)
-    found = await service.apart(entity, reading.viewer(request, entity).view, rules, as_of)
+    view = reading.viewer(request, entity).view
+    found = await service.apart(entity, view, rules, as_of, partial(limits.charge, request))
     told = scores.document(found.taken, instants.zone_of(entity))
     shares = told.pop("contributions")
     more = after + count < len(shares)
@@ -88,7 +90,8 @@ async def what_if(request: web.Request) -> web.Response:
     service = request.app[SCORES]
     rules = service.rules_of(model)
     limits.charge(request, FOLD_UNITS)
-    found = await service.suppose(entity, reading.viewer(request, entity).view, rules, change)
+    view = reading.viewer(request, entity).view
+    found = await service.suppose(entity, view, rules, change, partial(limits.charge, request))
     if found.unknown:
         _refuse_unknown(raw, found.unknown)
     return web.Response(

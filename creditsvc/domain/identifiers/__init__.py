@@ -41,6 +41,7 @@ _KNOWN: Final = ", ".join(SCHEMES)
 _PERSON_DETAILS: Final = {
     "resident-id": "Rule resident-id: this is, or may be, a resident identity number (GB 11643)",
     "mobile-number": "Rule mobile-number: this is, or may be, a mobile telephone number",
+    "sole-trader": "Rule sole-trader: this is, or may be, the code of an individual who trades (GB 32100)",
 }
 
 

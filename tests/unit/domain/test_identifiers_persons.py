@@ -10,7 +10,7 @@ from stdnum.cn import uscc as stdnum_uscc
 from stdnum.iso7064 import mod_97_10
 
 from creditsvc.domain import identifiers
-from creditsvc.domain.identifiers import SCHEMES
+from creditsvc.domain.identifiers import SCHEMES, uscc
 from creditsvc.errors import IdentifierInvalid, NaturalPerson
 
 WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
@@ -112,6 +112,16 @@ def test_a_sole_trader_is_refused(scheme):
     refusal = NaturalPerson if scheme == "uscc" else IdentifierInvalid
     with pytest.raises(refusal):
         identifiers.parse(f"{scheme}:92350100MA2XXXXX0A")
+
+
+@pytest.mark.parametrize("scheme", ["lei", "cpf", "siren"])
+def test_a_sole_traders_code_is_refused_as_such_under_any_scheme(scheme):
+    code = "92350100MA2" + "00000"
+    code += uscc._organisation_check(code + "00")
+    code += uscc._code_check(code + "0")
+    with pytest.raises(NaturalPerson) as refused:
+        identifiers.parse(f"{scheme}:{code}")
+    assert code not in str(refused.value)
 
 
 def test_a_mistyped_resident_id_is_not_helped_to_be_right():
