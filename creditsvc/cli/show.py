@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from creditsvc.cli import arguments
-from creditsvc.loading.answers import printable
+from creditsvc.loading.answers import NOT_CREDITSVC, printable
 
 PAGE_EVENTS = 100
 TIMEOUT_S = 30.0
@@ -51,8 +51,9 @@ def command(entity: str, url: str, as_of: str | None, key: str | None, limit: in
     profile, events, more = asyncio.run(_fetch(service, entity, as_of, limit))
     console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
     console.print(_profile(profile))
-    if profile.get("score", {}).get("factors"):
-        console.print(_factors(profile["score"]["factors"]))
+    factors = (profile.get("score") or {}).get("factors")
+    if factors:
+        console.print(_factors(factors))
     console.print(_history(events))
     if more:
         click.echo("There are more events: --limit shows more.", err=True)
@@ -96,16 +97,58 @@ async def _fetch(
     events: list[dict[str, Any]] = []
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as session:
         profile = await service.get(session, path, query)
+        _require(_is_profile(profile))
         # The same instant for both, so that the history is that of the profile.
         query["as_of"] = as_of or profile["valid_from"]
         page = {"limit": str(min(limit, PAGE_EVENTS))}
         while True:
             answer = await service.get(session, f"{path}/history", query | page)
+            _require(_is_history(answer))
             events += answer["items"]
             if answer["next"] is None or len(events) >= limit:
                 break
             page["cursor"] = answer["next"]
     return profile, events[:limit], len(events) > limit or answer["next"] is not None
+
+
+def _require(condition: bool) -> None:  # noqa: FBT001  it is the condition that is required
+    if not condition:
+        raise click.ClickException(NOT_CREDITSVC)
+
+
+def _is_profile(answer: Mapping[str, Any]) -> bool:
+    """Whether an answer has the form of a profile, as far as it is shown."""
+    score = answer.get("score") or {}
+    return (
+        isinstance(answer.get("valid_from"), str)
+        and isinstance(score, dict)
+        and _are_objects(score.get("factors") or [])
+        and isinstance(answer.get("standing") or {}, dict)
+        and isinstance(answer.get("listings") or [], list)
+    )
+
+
+def _is_history(answer: Mapping[str, Any]) -> bool:
+    """Whether an answer has the form of a page of events, as far as it is shown."""
+    match answer:
+        case {"items": list(items), "next": str() | None}:
+            return all(map(_is_item, items))
+    return False
+
+
+def _is_item(item: Any) -> bool:
+    match item:
+        case {
+            "sequence": int(),
+            "recorded_at": str(),
+            "event": {"time": str(), "type": str(), "source": str(), **more},
+        }:
+            return isinstance(more.get("data") or {}, dict)
+    return False
+
+
+def _are_objects(values: Any) -> bool:
+    return isinstance(values, list) and all(isinstance(value, dict) for value in values)
 
 
 def _profile(profile: Mapping[str, Any]) -> Table:

@@ -17,7 +17,7 @@ import aiohttp
 import orjson
 
 from creditsvc.errors import Violation
-from creditsvc.loading.answers import printable
+from creditsvc.loading.answers import NOT_CREDITSVC, printable
 from creditsvc.loading.failures import LoadStopped
 from creditsvc.loading.outcomes import Outcome
 
@@ -148,6 +148,9 @@ def _outcome(result: Any, index: int) -> Outcome | None:
 
 
 def _violations(problem: Mapping[str, Any], index: int) -> tuple[Violation, ...]:
+    errors = problem.get("errors") or []
+    if not isinstance(errors, list) or not all(isinstance(error, Mapping) for error in errors):
+        raise LoadStopped(NOT_CREDITSVC)
     prefix = f"/{index}"  # pointers lead into the batch; a row's lead into its event
     found = tuple(
         Violation(
@@ -155,7 +158,7 @@ def _violations(problem: Mapping[str, Any], index: int) -> tuple[Violation, ...]
             str(error.get("code", "")),
             str(error.get("detail", "")),
         )
-        for error in problem.get("errors") or ()
+        for error in errors
     )
     code = str(problem.get("type", "")).rpartition("/")[2]
     return found or (Violation("", code, str(problem.get("detail") or problem.get("title") or "")),)

@@ -169,6 +169,15 @@ async def test_refusal_of_the_whole_request_stops_the_load(ledger, fault, told):
     assert ledger.requests == 1
 
 
+@pytest.mark.parametrize("errors", [["x"], 5, {"pointer": "/0"}, "x", [None]])
+async def test_errors_that_are_none_stop_the_load(ledger, errors):
+    rejected = {"status": "rejected", "problem": {"status": 422, "errors": errors}}
+    ledger.faults = [lambda ledger, *_: ledger.answer([rejected])]
+    async with ingest(ledger) as to:
+        with pytest.raises(LoadStopped, match="what answers there is not a creditsvc"):
+            await to.send(some("a"))
+
+
 async def test_refusal_cannot_steer_the_terminal(ledger):
     ledger.faults = [lambda *_: web.json_response({"detail": "a\x1b[2J\x9b\r\u202eb"}, status=400)]
     async with ingest(ledger) as to:

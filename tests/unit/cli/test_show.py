@@ -1,0 +1,107 @@
+"""`creditsvc show` against a server that answers whatever it likes."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from aiohttp import web
+from click.testing import CliRunner, Result
+
+from creditsvc.cli import show
+
+ENTITY = "siren:552081317"
+PROFILE: dict[str, Any] = {"entity": ENTITY, "valid_from": "2026-03-05T00:00:00.000000Z", "standing": {}}
+ITEM: dict[str, Any] = {
+    "sequence": 1,
+    "recorded_at": "2026-03-05T00:00:00.000000Z",
+    "event": {
+        "time": "2026-03-04T00:00:00Z",
+        "type": "credit.inspection",
+        "source": "urn:agency:fr-dgal",
+        "data": {"record": "r-1", "outcome": "clean"},
+    },
+}
+
+
+class Server:
+    """Answers with a profile and pages of history, and keeps what it was asked."""
+
+    def __init__(self, profile: Any = None, page: Callable[[int], Any] | None = None) -> None:
+        self.profile = PROFILE if profile is None else profile
+        self.page = page or (lambda _: {"items": [ITEM], "next": None})
+        self.asked: list[web.Request] = []
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        self.asked.append(request)
+        answer = self.page(len(self.asked) - 1) if request.path.endswith("/history") else self.profile
+        return answer if isinstance(answer, web.StreamResponse) else web.json_response(answer)
+
+    async def show(self, *options: str) -> Result:
+        app = web.Application()
+        app.router.add_get("/{path:.*}", self.handle)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        try:
+            call = [ENTITY, "--url", url, *options]
+            return await asyncio.to_thread(CliRunner().invoke, show.command, call)
+        finally:
+            await runner.cleanup()
+
+
+async def test_profile_and_history_are_shown():
+    done = await Server().show()
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert ENTITY in done.stdout
+    assert "inspection: clean" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"valid_from": None},
+        {"valid_from": 5},
+        {"standing": 5},
+        {"standing": ["x"]},
+        {"listings": 5},
+        {"score": 5},
+        {"score": {"factors": ["x"]}},
+        {"score": {"factors": 5}},
+    ],
+    ids=str,
+)
+async def test_profile_that_is_none_is_told(wrong):
+    done = await Server(PROFILE | wrong).show()
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == "Error: what answers there is not a creditsvc\n"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        {},
+        {"next": None},
+        {"items": [ITEM]},
+        {"items": 5, "next": None},
+        {"items": [ITEM], "next": 5},
+        {"items": ["x"], "next": None},
+        {"items": [ITEM | {"event": 5}], "next": None},
+        {"items": [ITEM | {"event": {}}], "next": None},
+        {"items": [ITEM | {"event": ITEM["event"] | {"data": 5}}], "next": None},
+        {"items": [ITEM | {"event": ITEM["event"] | {"time": 5}}], "next": None},
+        {"items": [ITEM | {"recorded_at": 5}], "next": None},
+        {"items": [ITEM | {"sequence": "x"}], "next": None},
+    ],
+    ids=str,
+)
+async def test_history_that_is_none_is_told(page):
+    done = await Server(page=lambda _: page).show()
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == "Error: what answers there is not a creditsvc\n"
+
+
+async def test_profile_without_a_score_is_shown():
+    done = await Server(PROFILE | {"score": None}).show()
+    assert done.exit_code == 0
