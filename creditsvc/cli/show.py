@@ -17,6 +17,7 @@ from creditsvc.cli import arguments
 from creditsvc.loading.answers import NOT_CREDITSVC, printable
 
 PAGE_EVENTS = 100
+PAGES_MAX = 200  # twice what the highest --limit takes in full pages
 TIMEOUT_S = 30.0
 PIPED_WIDTH = 200  # in columns, where no terminal says how wide it is
 
@@ -48,15 +49,15 @@ def command(entity: str, url: str, as_of: str | None, key: str | None, limit: in
     entity = arguments.organisation(entity, "ENTITY")
     if as_of is not None:
         arguments.instant(as_of)
-    profile, events, more = asyncio.run(_fetch(service, entity, as_of, limit))
+    profile, events, notice = asyncio.run(_fetch(service, entity, as_of, limit))
     console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
     console.print(_profile(profile))
     factors = (profile.get("score") or {}).get("factors")
     if factors:
         console.print(_factors(factors))
     console.print(_history(events))
-    if more:
-        click.echo("There are more events: --limit shows more.", err=True)
+    if notice:
+        click.echo(notice, err=True)
 
 
 class _Service:
@@ -91,7 +92,8 @@ class _Service:
 
 async def _fetch(
     service: _Service, entity: str, as_of: str | None, limit: int
-) -> tuple[dict[str, Any], list[dict[str, Any]], bool]:
+) -> tuple[dict[str, Any], list[dict[str, Any]], str]:
+    """Give the profile, the events, and what to say of events that are missing; "" when none are."""
     path = quote(entity, safe=":")
     query = {"as_of": as_of} if as_of else {}
     events: list[dict[str, Any]] = []
@@ -101,14 +103,19 @@ async def _fetch(
         # The same instant for both, so that the history is that of the profile.
         query["as_of"] = as_of or profile["valid_from"]
         page = {"limit": str(min(limit, PAGE_EVENTS))}
-        while True:
+        for _ in range(PAGES_MAX):
             answer = await service.get(session, f"{path}/history", query | page)
             _require(_is_history(answer))
             events += answer["items"]
-            if answer["next"] is None or len(events) >= limit:
+            if answer["next"] is None or not answer["items"] or len(events) >= limit:
                 break
             page["cursor"] = answer["next"]
-    return profile, events[:limit], len(events) > limit or answer["next"] is not None
+    notice = ""
+    if len(events) > limit or (len(events) == limit and answer["next"] is not None):
+        notice = "There are more events: --limit shows more."
+    elif answer["next"] is not None:
+        notice = "The service speaks of more events but does not give them."
+    return profile, events[:limit], notice
 
 
 def _require(condition: bool) -> None:  # noqa: FBT001  it is the condition that is required

@@ -107,7 +107,7 @@ class Ingest:
 
 
 class _Retry:
-    """Exponential backoff with jitter, at least as long as the service asks, until patience ends."""
+    """Exponential backoff with jitter; longer when the service asks, but not beyond the patience left."""
 
     def __init__(self, patience_s: float, notice: Callable[[str], None]) -> None:
         self._patience_s = patience_s
@@ -123,7 +123,8 @@ class _Retry:
             raise LoadStopped(f"{passing.reason}, for {self._patience_s:.0f} s now") from passing
         backoff_s = min(BACKOFF_FIRST_S * 2**self._attempts, BACKOFF_MAX_S) * random.uniform(0.5, 1.0)
         self._attempts = min(self._attempts + 1, 16)
-        wait_s = max(backoff_s, passing.wait_s)
+        left_s = self._silent_since + self._patience_s - now
+        wait_s = max(backoff_s, min(passing.wait_s, left_s))
         if self._attempts == 3:  # a hiccup is not worth a line
             self._notice(f"{passing.reason}; trying again for up to {self._patience_s:.0f} s")
         await asyncio.sleep(wait_s)

@@ -105,3 +105,28 @@ async def test_history_that_is_none_is_told(page):
 async def test_profile_without_a_score_is_shown():
     done = await Server(PROFILE | {"score": None}).show()
     assert done.exit_code == 0
+
+
+async def test_empty_page_ends_the_history():
+    server = Server(page=lambda _: {"items": [], "next": "on"})
+    done = await server.show()
+    assert done.exit_code == 0
+    assert len(server.asked) == 2
+    assert "does not give them" in done.stderr
+
+
+async def test_pages_are_asked_for_a_bounded_number_of_times(monkeypatch):
+    monkeypatch.setattr(show, "PAGES_MAX", 3)
+    server = Server(page=lambda _: {"items": [ITEM], "next": "on"})
+    done = await server.show()
+    assert done.exit_code == 0
+    assert len(server.asked) == 1 + 3
+    assert "does not give them" in done.stderr
+
+
+async def test_limit_is_kept_and_told():
+    server = Server(page=lambda _: {"items": [ITEM], "next": "on"})
+    done = await server.show("--limit", "2")
+    assert len(server.asked) == 1 + 2
+    assert done.stdout.count("inspection: clean") == 2
+    assert done.stderr == "There are more events: --limit shows more.\n"

@@ -130,9 +130,23 @@ async def test_retry_after_is_honoured(ledger, text):
     moment = format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)
     ledger.faults = [status(429, Retry_After=text or moment)]
     began = asyncio.get_running_loop().time()
-    async with ingest(ledger, patience_s=0.1) as to:
+    async with ingest(ledger) as to:
         assert fates(await to.send(some("a"))) == ["accepted"]
     assert asyncio.get_running_loop().time() - began >= 0.9
+
+
+@pytest.mark.parametrize("number", [429, 503])
+@pytest.mark.parametrize("text", ["99999999999", "9" * 400, "Fri, 31 Dec 9999 23:59:59 GMT"])
+async def test_retry_after_beyond_patience_is_cut_to_it(ledger, number, text):
+    ledger.faults = [status(number, Retry_After=text)]
+    async with asyncio.timeout(5), ingest(ledger, patience_s=0.2) as to:
+        if number == 429:  # it is there, and asks for patience: that is no silence
+            assert fates(await to.send(some("a"))) == ["accepted"]
+        else:
+            ledger.faults *= 2
+            with pytest.raises(LoadStopped, match="503"):
+                await to.send(some("a"))
+    assert ledger.requests == 2
 
 
 async def test_item_the_service_cannot_take_now_is_sent_again_alone(ledger):
