@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from creditsvc.cli import arguments
-from creditsvc.loading.answers import NOT_CREDITSVC, printable
+from creditsvc.loading.answers import NOT_CREDITSVC, REDIRECTED, is_redirect, printable
 
 PAGE_EVENTS = 100
 PAGES_MAX = 200  # twice what the highest --limit takes in full pages
@@ -73,12 +73,16 @@ class _Service:
     ) -> dict[str, Any]:
         """Give an answer's body. ``ClickException`` with the problem's detail when there is another."""
         try:
-            async with session.get(self._base + path, params=query, headers=self._headers) as response:
+            async with session.get(
+                self._base + path, params=query, headers=self._headers, allow_redirects=False
+            ) as response:
                 body, status = await response.read(), response.status
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise click.ClickException(
                 f"no answer from {self._url} ({type(error).__name__}): is it running there? --url says where"
             ) from error
+        if is_redirect(status):
+            raise click.ClickException(REDIRECTED)
         try:
             answer: Any = orjson.loads(body)
         except orjson.JSONDecodeError:

@@ -17,7 +17,7 @@ import aiohttp
 import orjson
 
 from creditsvc.errors import Violation
-from creditsvc.loading.answers import NOT_CREDITSVC, printable
+from creditsvc.loading.answers import NOT_CREDITSVC, REDIRECTED, is_redirect, printable
 from creditsvc.loading.failures import LoadStopped
 from creditsvc.loading.outcomes import Outcome
 
@@ -86,12 +86,16 @@ class Ingest:
         """Give each event's outcome, or None for one the service could not take at the moment."""
         body = b"[" + b",".join(events) + b"]"
         try:
-            async with self._session.post(self._url, data=body, headers=self._headers) as response:
+            async with self._session.post(
+                self._url, data=body, headers=self._headers, allow_redirects=False
+            ) as response:
                 answer = await response.read()
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError) as error:
             raise _Passing(f"no answer from {self._address} ({type(error).__name__})") from error
         except aiohttp.ClientError as error:
             raise LoadStopped(f"{self._url} does not answer as HTTP ({type(error).__name__})") from error
+        if is_redirect(response.status):
+            raise LoadStopped(REDIRECTED)
         if response.status in _PASSING:
             raise _Passing(
                 f"the service answers {response.status}",

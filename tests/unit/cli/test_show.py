@@ -130,3 +130,14 @@ async def test_limit_is_kept_and_told():
     assert len(server.asked) == 1 + 2
     assert done.stdout.count("inspection: clean") == 2
     assert done.stderr == "There are more events: --limit shows more.\n"
+
+
+@pytest.mark.parametrize("number", [301, 302, 303, 307, 308])
+async def test_redirect_is_not_followed_and_its_target_not_repeated(number):
+    elsewhere = web.Response(status=number, headers={"Location": "/elsewhere"}, text="elsewhere")
+    server = Server(elsewhere)
+    done = await server.show("--key", "id.secret")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "redirect" in done.stderr
+    assert "elsewhere" not in done.stderr
+    assert len(server.asked) == 1

@@ -192,6 +192,18 @@ async def test_errors_that_are_none_stop_the_load(ledger, errors):
             await to.send(some("a"))
 
 
+@pytest.mark.parametrize("number", [301, 302, 303, 307, 308])
+async def test_redirect_is_not_followed_and_its_target_not_repeated(ledger, number):
+    elsewhere = Ledger()
+    async with ingest(elsewhere) as other:
+        ledger.faults = [status(number, Location=other._url)]
+        async with ingest(ledger) as to:
+            with pytest.raises(LoadStopped, match="redirect") as stopped:
+                await to.send(some("a"))
+    assert other._url not in str(stopped.value)
+    assert (ledger.requests, elsewhere.requests) == (1, 0)
+
+
 async def test_refusal_cannot_steer_the_terminal(ledger):
     ledger.faults = [lambda *_: web.json_response({"detail": "a\x1b[2J\x9b\r\u202eb"}, status=400)]
     async with ingest(ledger) as to:
