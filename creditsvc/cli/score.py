@@ -23,6 +23,7 @@ from creditsvc.domain.events import Event
 from creditsvc.domain.records import Entry, fold
 from creditsvc.domain.scores import TakenApart, document, take_apart
 from creditsvc.errors import Refusal
+from creditsvc.loading.answers import printable
 from creditsvc.settings import Settings
 from scoring.engine import Model
 from scoring.exact import rounded, written
@@ -210,7 +211,7 @@ def _shares(apart: TakenApart) -> Table:
             _figure(share.worth),
             _figure(given.worth),
             given.code,
-            _printable(share.record),
+            printable(share.record),
             given.until.isoformat() if given.until else "-",
             "under objection" if share.objected else "",
         )
@@ -223,8 +224,3 @@ def _shares(apart: TakenApart) -> Table:
 def _figure(number: Fraction) -> str:
     exact = written(number)
     return f"{rounded(number, SHOWN_DECIMALS, 'half-even'):f}…" if "/" in exact else exact
-
-
-def _printable(text: str) -> str:
-    """Leave out what could steer the terminal, whoever wrote it."""
-    return "".join(mark if mark.isprintable() else "\N{REPLACEMENT CHARACTER}" for mark in text)
