@@ -18,7 +18,7 @@ SOURCE = "urn:agency:fr-dgal"
 ROWS = 1_200
 
 # What does not depend on when the events came, and in which order between organisations.
-PROFILES = "select entity_id, name, status, shared_profile, public_profile from entity order by entity_id"
+PROFILES = "select entity_id, shared_profile, public_profile from entity order by entity_id"
 RECORDS = """select entity_id, record, source, class, cardinality(sequences) as events, standing, public,
                     objected, listing, since, code, points, points_until, next_change
              from record order by entity_id, record, source"""
@@ -30,7 +30,7 @@ TABLES = (
     "select * from event_identity order by source, id",
     "select * from record order by entity_id, record, source",
     "select * from entity order by entity_id",
-    "select * from entity_name order by entity_id, since",
+    "select * from entity_name order by entity_id, view, since",
 )
 
 
@@ -55,10 +55,13 @@ async def summary(running: Service) -> str:
     digest = hashlib.sha256()
     async with running.database() as connection:
         for row in await connection.fetch(PROFILES):
-            digest.update(repr((row["entity_id"], row["name"], row["status"])).encode())
+            digest.update(row["entity_id"].encode())
             for view in ("shared_profile", "public_profile"):
                 profile = orjson.loads(row[view] or b"{}")
-                kept = {name: profile.get(name) for name in ("standing", "score", "listings", "objections")}
+                kept = {
+                    name: profile.get(name)
+                    for name in ("name", "status", "standing", "score", "listings", "objections")
+                }
                 digest.update(orjson.dumps(kept, option=orjson.OPT_SORT_KEYS))
         for query in (RECORDS, EVENTS):
             for row in await connection.fetch(query):
