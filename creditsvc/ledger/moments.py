@@ -46,9 +46,22 @@ class Moments:
         self._refold = refold
         self._rules = rules
         self._settled: datetime | None = None
+        self._polling: asyncio.Task[tuple[datetime, datetime]] | None = None
 
     async def horizon(self) -> tuple[datetime, datetime]:
-        """Give the database's clock and the instant before which nothing more can be recorded."""
+        """Give the database's clock and the instant before which nothing more can be recorded.
+
+        Whoever asks while a query for it runs shares that: an earlier horizon holds as well.
+        """
+        if self._polling is None:
+            self._polling = asyncio.create_task(self._poll())
+            self._polling.add_done_callback(self._polled)
+        return await asyncio.shield(self._polling)
+
+    def _polled(self, _: "asyncio.Task[tuple[datetime, datetime]]") -> None:
+        self._polling = None
+
+    async def _poll(self) -> tuple[datetime, datetime]:
         async with self._pool.acquire() as connection:
             row = await connection.fetchrow(SQL.horizon)
         if row is None:
