@@ -7,6 +7,7 @@
 - Fixtures for one folder live in that folder; here is only what several need.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import count
 from urllib.parse import urlsplit
@@ -23,6 +24,18 @@ MakeDatabase = Callable[[], Awaitable[str]]
 def on_database(dsn: str, name: str) -> str:
     """The same server's DSN for another database."""
     return urlsplit(dsn)._replace(path=f"/{name}").geturl()
+
+
+async def drop(connection: asyncpg.Connection, name: str) -> None:
+    """Drop a database, whoever is connected; an autovacuum worker, which we may not end, ends by itself."""
+    for _ in range(100):
+        try:
+            await connection.execute(f"drop database if exists {name} with (force)")
+        except asyncpg.InsufficientPrivilegeError:
+            await asyncio.sleep(0.1)
+        else:
+            return
+    raise TimeoutError(f"{name} is still in use")
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +67,7 @@ async def make_database(server_dsn: str) -> AsyncIterator[MakeDatabase]:
         yield make
     finally:
         for name in made:
-            await connection.execute(f"drop database if exists {name} with (force)")
+            await drop(connection, name)
         await connection.close()
 
 
@@ -64,5 +77,7 @@ async def database(make_database: MakeDatabase, server_dsn: str) -> AsyncIterato
     dsn = await make_database()
     yield dsn
     connection = await asyncpg.connect(server_dsn)
-    await connection.execute(f"drop database {urlsplit(dsn).path[1:]} with (force)")
-    await connection.close()
+    try:
+        await drop(connection, urlsplit(dsn).path[1:])
+    finally:
+        await connection.close()
