@@ -20,8 +20,20 @@ begin
     raise exception '% is append-only', tg_table_name using errcode = 'insufficient_privilege';
 end
 $$;
+CREATE FUNCTION creditsvc.refuse_shrinking() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    if tg_op = 'UPDATE' and new.level = old.level and new.tile = old.tile
+       and substr(new.hashes, 1, octet_length(old.hashes)) = old.hashes then
+        return new;
+    end if;
+    raise exception 'a tile only grows' using errcode = 'insufficient_privilege';
+end
+$$;
 GRANT USAGE ON SCHEMA creditsvc TO creditsvc_append;
 GRANT USAGE ON SCHEMA creditsvc TO creditsvc_lookup;
+GRANT USAGE ON SCHEMA creditsvc TO creditsvc_sequence;
 
 CREATE TABLE creditsvc.agency (
     source text NOT NULL COLLATE pg_catalog."C",
@@ -143,6 +155,7 @@ CREATE TRIGGER event_append_only BEFORE DELETE OR UPDATE ON creditsvc.event FOR 
 CREATE TRIGGER event_no_truncate BEFORE TRUNCATE ON creditsvc.event FOR EACH STATEMENT EXECUTE FUNCTION creditsvc.refuse_change();
 GRANT SELECT,INSERT ON TABLE creditsvc.event TO creditsvc_append;
 GRANT SELECT ON TABLE creditsvc.event TO creditsvc_lookup;
+GRANT SELECT ON TABLE creditsvc.event TO creditsvc_sequence;
 
 CREATE TABLE creditsvc.event_identity (
     source text NOT NULL COLLATE pg_catalog."C",
@@ -160,15 +173,131 @@ CREATE TRIGGER event_identity_no_truncate BEFORE TRUNCATE ON creditsvc.event_ide
 GRANT SELECT,INSERT ON TABLE creditsvc.event_identity TO creditsvc_append;
 GRANT SELECT ON TABLE creditsvc.event_identity TO creditsvc_lookup;
 
+CREATE TABLE creditsvc.log_checkpoint (
+    size bigint NOT NULL,
+    root bytea NOT NULL,
+    signed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    note text NOT NULL,
+    CONSTRAINT log_checkpoint_root_check CHECK ((octet_length(root) = 32)),
+    CONSTRAINT log_checkpoint_size_check CHECK ((size >= 0))
+);
+COMMENT ON TABLE creditsvc.log_checkpoint IS 'Every checkpoint that was signed (C2SP tlog-checkpoint): never two for a size';
+ALTER TABLE ONLY creditsvc.log_checkpoint
+    ADD CONSTRAINT log_checkpoint_pkey PRIMARY KEY (size);
+CREATE TRIGGER log_checkpoint_append_only BEFORE DELETE OR UPDATE ON creditsvc.log_checkpoint FOR EACH ROW EXECUTE FUNCTION creditsvc.refuse_change();
+CREATE TRIGGER log_checkpoint_no_truncate BEFORE TRUNCATE ON creditsvc.log_checkpoint FOR EACH STATEMENT EXECUTE FUNCTION creditsvc.refuse_change();
+GRANT SELECT ON TABLE creditsvc.log_checkpoint TO creditsvc_append;
+GRANT SELECT ON TABLE creditsvc.log_checkpoint TO creditsvc_lookup;
+GRANT SELECT,INSERT ON TABLE creditsvc.log_checkpoint TO creditsvc_sequence;
+
+CREATE TABLE creditsvc.log_cosignature (
+    size bigint NOT NULL,
+    witness text NOT NULL COLLATE pg_catalog."C",
+    line text NOT NULL,
+    cosigned_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+COMMENT ON TABLE creditsvc.log_cosignature IS 'Signature lines of witnesses under checkpoints (C2SP tlog-cosignature)';
+ALTER TABLE ONLY creditsvc.log_cosignature
+    ADD CONSTRAINT log_cosignature_pkey PRIMARY KEY (size, witness);
+CREATE TRIGGER log_cosignature_append_only BEFORE DELETE OR UPDATE ON creditsvc.log_cosignature FOR EACH ROW EXECUTE FUNCTION creditsvc.refuse_change();
+CREATE TRIGGER log_cosignature_no_truncate BEFORE TRUNCATE ON creditsvc.log_cosignature FOR EACH STATEMENT EXECUTE FUNCTION creditsvc.refuse_change();
+GRANT SELECT ON TABLE creditsvc.log_cosignature TO creditsvc_append;
+GRANT SELECT ON TABLE creditsvc.log_cosignature TO creditsvc_lookup;
+GRANT SELECT,INSERT ON TABLE creditsvc.log_cosignature TO creditsvc_sequence;
+
+CREATE TABLE creditsvc.log_entry (
+    "position" bigint NOT NULL,
+    entity_id text NOT NULL COLLATE pg_catalog."C",
+    kind text NOT NULL COLLATE pg_catalog."C",
+    sequence bigint NOT NULL,
+    CONSTRAINT log_entry_kind_check CHECK ((kind = ANY (ARRAY['event'::text, 'notice'::text]))),
+    CONSTRAINT log_entry_position_check CHECK (("position" >= 0)),
+    CONSTRAINT log_entry_sequence_check CHECK ((sequence > 0))
+);
+COMMENT ON TABLE creditsvc.log_entry IS 'What stands at each position of the log: an event or a notice';
+ALTER TABLE ONLY creditsvc.log_entry
+    ADD CONSTRAINT log_entry_entity_id_kind_sequence_key UNIQUE (entity_id, kind, sequence);
+ALTER TABLE ONLY creditsvc.log_entry
+    ADD CONSTRAINT log_entry_pkey PRIMARY KEY ("position");
+CREATE TRIGGER log_entry_append_only BEFORE DELETE OR UPDATE ON creditsvc.log_entry FOR EACH ROW EXECUTE FUNCTION creditsvc.refuse_change();
+CREATE TRIGGER log_entry_no_truncate BEFORE TRUNCATE ON creditsvc.log_entry FOR EACH STATEMENT EXECUTE FUNCTION creditsvc.refuse_change();
+GRANT SELECT ON TABLE creditsvc.log_entry TO creditsvc_append;
+GRANT SELECT ON TABLE creditsvc.log_entry TO creditsvc_lookup;
+GRANT SELECT,INSERT ON TABLE creditsvc.log_entry TO creditsvc_sequence;
+
+CREATE TABLE creditsvc.log_identity (
+    one boolean DEFAULT true NOT NULL,
+    origin text NOT NULL,
+    verifier_key text NOT NULL,
+    receipt_verifier_key text NOT NULL,
+    began_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT log_identity_one_check CHECK (one)
+);
+COMMENT ON TABLE creditsvc.log_identity IS 'Which log this is, for good: one row, once it has begun';
+COMMENT ON COLUMN creditsvc.log_identity.origin IS 'First line of every checkpoint (C2SP tlog-checkpoint)';
+COMMENT ON COLUMN creditsvc.log_identity.began_at IS 'What only time changes is noticed from here on';
+ALTER TABLE ONLY creditsvc.log_identity
+    ADD CONSTRAINT log_identity_pkey PRIMARY KEY (one);
+CREATE TRIGGER log_identity_append_only BEFORE DELETE OR UPDATE ON creditsvc.log_identity FOR EACH ROW EXECUTE FUNCTION creditsvc.refuse_change();
+CREATE TRIGGER log_identity_no_truncate BEFORE TRUNCATE ON creditsvc.log_identity FOR EACH STATEMENT EXECUTE FUNCTION creditsvc.refuse_change();
+GRANT SELECT ON TABLE creditsvc.log_identity TO creditsvc_append;
+GRANT SELECT ON TABLE creditsvc.log_identity TO creditsvc_lookup;
+GRANT SELECT ON TABLE creditsvc.log_identity TO creditsvc_sequence;
+
 CREATE TABLE creditsvc.log_pending (
     entity_id text NOT NULL COLLATE pg_catalog."C",
-    sequence bigint NOT NULL
+    sequence bigint NOT NULL,
+    kind text DEFAULT 'event'::text NOT NULL COLLATE pg_catalog."C",
+    recorded_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    CONSTRAINT log_pending_kind_check CHECK ((kind = ANY (ARRAY['event'::text, 'notice'::text])))
 );
-COMMENT ON TABLE creditsvc.log_pending IS 'Events that the transparency log has not yet given a position';
+COMMENT ON TABLE creditsvc.log_pending IS 'Events and notices that the log has not yet given a position';
 ALTER TABLE ONLY creditsvc.log_pending
-    ADD CONSTRAINT log_pending_pkey PRIMARY KEY (entity_id, sequence);
+    ADD CONSTRAINT log_pending_pkey PRIMARY KEY (recorded_at, entity_id, kind, sequence);
 GRANT SELECT,INSERT ON TABLE creditsvc.log_pending TO creditsvc_append;
 GRANT SELECT ON TABLE creditsvc.log_pending TO creditsvc_lookup;
+GRANT SELECT,DELETE ON TABLE creditsvc.log_pending TO creditsvc_sequence;
+
+CREATE TABLE creditsvc.log_state (
+    one boolean DEFAULT true NOT NULL,
+    size bigint DEFAULT 0 NOT NULL,
+    root bytea DEFAULT sha256('\x'::bytea) NOT NULL,
+    complete_until timestamp with time zone,
+    drained_at timestamp with time zone,
+    pending bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT log_state_one_check CHECK (one),
+    CONSTRAINT log_state_root_check CHECK ((octet_length(root) = 32)),
+    CONSTRAINT log_state_size_check CHECK ((size >= 0))
+)
+WITH (fillfactor='10');
+COMMENT ON TABLE creditsvc.log_state IS 'Where the log stands: one row, once it has begun';
+COMMENT ON COLUMN creditsvc.log_state.size IS 'Positions given so far; compared and swapped by whoever gives more';
+COMMENT ON COLUMN creditsvc.log_state.complete_until IS 'Everything recorded before this instant has its position';
+COMMENT ON COLUMN creditsvc.log_state.pending IS 'How many waited when last counted';
+ALTER TABLE ONLY creditsvc.log_state
+    ADD CONSTRAINT log_state_pkey PRIMARY KEY (one);
+GRANT SELECT ON TABLE creditsvc.log_state TO creditsvc_append;
+GRANT SELECT ON TABLE creditsvc.log_state TO creditsvc_lookup;
+GRANT SELECT,UPDATE ON TABLE creditsvc.log_state TO creditsvc_sequence;
+
+CREATE TABLE creditsvc.log_tile (
+    level smallint NOT NULL,
+    tile bigint NOT NULL,
+    hashes bytea NOT NULL,
+    CONSTRAINT log_tile_hashes_check CHECK (((octet_length(hashes) >= 32) AND (octet_length(hashes) <= 8192))),
+    CONSTRAINT log_tile_hashes_check1 CHECK (((octet_length(hashes) % 32) = 0)),
+    CONSTRAINT log_tile_level_check CHECK (((level >= 0) AND (level <= 63))),
+    CONSTRAINT log_tile_tile_check CHECK ((tile >= 0))
+);
+ALTER TABLE ONLY creditsvc.log_tile ALTER COLUMN hashes SET STORAGE EXTERNAL;
+COMMENT ON TABLE creditsvc.log_tile IS 'The Merkle tree as C2SP tlog-tiles: up to 256 hashes each; level 0 holds the leaf hashes';
+ALTER TABLE ONLY creditsvc.log_tile
+    ADD CONSTRAINT log_tile_pkey PRIMARY KEY (level, tile);
+CREATE TRIGGER log_tile_grows BEFORE DELETE OR UPDATE ON creditsvc.log_tile FOR EACH ROW EXECUTE FUNCTION creditsvc.refuse_shrinking();
+CREATE TRIGGER log_tile_no_truncate BEFORE TRUNCATE ON creditsvc.log_tile FOR EACH STATEMENT EXECUTE FUNCTION creditsvc.refuse_change();
+GRANT SELECT ON TABLE creditsvc.log_tile TO creditsvc_append;
+GRANT SELECT ON TABLE creditsvc.log_tile TO creditsvc_lookup;
+GRANT SELECT,INSERT,UPDATE ON TABLE creditsvc.log_tile TO creditsvc_sequence;
 
 CREATE TABLE creditsvc.migration (
     number integer NOT NULL,
@@ -219,6 +348,35 @@ CREATE TRIGGER model_release_no_truncate BEFORE TRUNCATE ON creditsvc.model_rele
 GRANT SELECT ON TABLE creditsvc.model_release TO creditsvc_append;
 GRANT SELECT ON TABLE creditsvc.model_release TO creditsvc_lookup;
 
+CREATE TABLE creditsvc.notice (
+    entity_id text NOT NULL COLLATE pg_catalog."C",
+    number bigint NOT NULL,
+    due timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    type text NOT NULL COLLATE pg_catalog."C",
+    record text NOT NULL COLLATE pg_catalog."C",
+    source text NOT NULL COLLATE pg_catalog."C",
+    content bytea NOT NULL,
+    salt bytea NOT NULL,
+    leaf_hash bytea NOT NULL,
+    CONSTRAINT notice_leaf_hash_check CHECK ((octet_length(leaf_hash) = 32)),
+    CONSTRAINT notice_number_check CHECK ((number > 0)),
+    CONSTRAINT notice_salt_check CHECK ((octet_length(salt) = 16))
+);
+COMMENT ON TABLE creditsvc.notice IS 'What time alone changed in a record, told by the service itself: once for each boundary';
+COMMENT ON COLUMN creditsvc.notice.due IS 'The boundary: when it took effect';
+COMMENT ON COLUMN creditsvc.notice.source IS 'Of the record';
+COMMENT ON COLUMN creditsvc.notice.content IS 'A CloudEvent of the service, in canonical JSON (RFC 8785)';
+ALTER TABLE ONLY creditsvc.notice
+    ADD CONSTRAINT notice_entity_id_due_type_record_source_key UNIQUE (entity_id, due, type, record, source);
+ALTER TABLE ONLY creditsvc.notice
+    ADD CONSTRAINT notice_pkey PRIMARY KEY (entity_id, number);
+CREATE TRIGGER notice_append_only BEFORE DELETE OR UPDATE ON creditsvc.notice FOR EACH ROW EXECUTE FUNCTION creditsvc.refuse_change();
+CREATE TRIGGER notice_no_truncate BEFORE TRUNCATE ON creditsvc.notice FOR EACH STATEMENT EXECUTE FUNCTION creditsvc.refuse_change();
+GRANT SELECT,INSERT ON TABLE creditsvc.notice TO creditsvc_append;
+GRANT SELECT ON TABLE creditsvc.notice TO creditsvc_lookup;
+GRANT SELECT ON TABLE creditsvc.notice TO creditsvc_sequence;
+
 CREATE TABLE creditsvc.record (
     entity_id text NOT NULL COLLATE pg_catalog."C",
     record text NOT NULL COLLATE pg_catalog."C",
@@ -256,3 +414,5 @@ GRANT SELECT ON TABLE creditsvc.record TO creditsvc_lookup;
 
 ALTER TABLE ONLY creditsvc.api_key
     ADD CONSTRAINT api_key_client_id_fkey FOREIGN KEY (client_id) REFERENCES creditsvc.client(client_id);
+ALTER TABLE ONLY creditsvc.log_cosignature
+    ADD CONSTRAINT log_cosignature_size_fkey FOREIGN KEY (size) REFERENCES creditsvc.log_checkpoint(size);

@@ -6,7 +6,9 @@ Whoever holds an event's content, its salt and the receipt's facts recomputes it
 2. ``commitment`` = base64 (RFC 4648 section 4) of SHA-256(``salt`` ‖ ``content``), ``salt`` being 16 bytes.
 3. ``leaf`` is the RFC 8785 canonical JSON of exactly these members:
    ``{"commitment": …, "entity": "scheme:value", "recorded_at": "2026-03-05T00:00:00.000000Z",
-   "sequence": 1, "source": …, "v": 1}``; the time in UTC with six decimals.
+   "sequence": 1, "source": …, "v": 1}``; the time in UTC with six decimals. That of a notice, which the
+   service itself gives when time alone changes a record, has ``due``, the instant of the change, and
+   ``notice``, its number within the entity, in the place of ``sequence`` and ``source``.
 4. ``leaf hash`` = SHA-256(0x00 ‖ ``leaf``), as RFC 6962 section 2.1 and RFC 9162 have it.
 
 The leaf holds a salted commitment and not the content, so that the log can go on proving order and
@@ -73,20 +75,36 @@ def _plain(value: object) -> bool:
     return True
 
 
-def leaf(
-    entity: str, sequence: int, recorded_at: datetime, source: str, salt: bytes, content: bytes
-) -> bytes:
-    """Write the leaf of an event in the log (the module says how); ``salt`` is 16 bytes, kept beside it."""
+def commit(salt: bytes, content: bytes) -> bytes:
+    """Commit to a content without telling it: SHA-256 over a salt, 16 random bytes, and the content."""
     if len(salt) != SALT_BYTES:
         raise ValueError(f"a salt has {SALT_BYTES} bytes")
-    commitment = base64.b64encode(hashlib.sha256(salt + content).digest()).decode("ascii")
+    return hashlib.sha256(salt + content).digest()
+
+
+def leaf(entity: str, sequence: int, recorded_at: datetime, source: str, commitment: bytes) -> bytes:
+    """Write the leaf of an event in the log; the module says how."""
     return canonical(
         {
-            "commitment": commitment,
+            "commitment": base64.b64encode(commitment).decode("ascii"),
             "entity": entity,
             "recorded_at": instants.text(recorded_at),
             "sequence": sequence,
             "source": source,
+            "v": LEAF_VERSION,
+        }
+    )
+
+
+def notice_leaf(entity: str, number: int, due: datetime, recorded_at: datetime, commitment: bytes) -> bytes:
+    """Write the leaf of a notice in the log; the module says how."""
+    return canonical(
+        {
+            "commitment": base64.b64encode(commitment).decode("ascii"),
+            "due": instants.text(due),
+            "entity": entity,
+            "notice": number,
+            "recorded_at": instants.text(recorded_at),
             "v": LEAF_VERSION,
         }
     )

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from creditsvc.domain.account import Account, RecordKey
-from creditsvc.domain.canonical import leaf, leaf_hash
+from creditsvc.domain.canonical import commit, leaf, leaf_hash
 from creditsvc.domain.events import Event
 from creditsvc.domain.records import Entry
 from creditsvc.domain.standing import Rules
@@ -138,7 +138,7 @@ def _enter(event: Event, group: _Group, rules: Rules) -> Outcome:
 def _note(event: Event, entry: Entry, group: _Group, *, opens: bool) -> Receipt:
     salt = secrets.token_bytes(SALT_BYTES)
     hashed = leaf_hash(
-        leaf(event.entity, entry.sequence, entry.recorded_at, event.source, salt, event.content)
+        leaf(event.entity, entry.sequence, entry.recorded_at, event.source, commit(salt, event.content))
     )
     group.events.append(
         (

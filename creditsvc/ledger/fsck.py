@@ -14,7 +14,7 @@ import orjson
 
 from creditsvc.domain import catalogue, names
 from creditsvc.domain.account import Past, Replayed, account_at, replay
-from creditsvc.domain.canonical import canonical, leaf, leaf_hash
+from creditsvc.domain.canonical import canonical, commit, leaf, leaf_hash
 from creditsvc.domain.schedule import schedule_of
 from creditsvc.domain.standing import Rules
 from creditsvc.ledger import releases
@@ -111,7 +111,13 @@ def _check_entity(
 def _check_event(row: Row) -> Iterator[str]:
     content = row["content"]
     hashed = leaf_hash(
-        leaf(row["entity_id"], row["sequence"], row["recorded_at"], row["source"], row["salt"], content)
+        leaf(
+            row["entity_id"],
+            row["sequence"],
+            row["recorded_at"],
+            row["source"],
+            commit(row["salt"], content),
+        )
     )
     if hashed != row["leaf_hash"]:
         yield "its leaf hash is not that of its content, place and time"

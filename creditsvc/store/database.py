@@ -13,6 +13,7 @@ SCHEMA = "creditsvc"
 # append_horizon() in the schema finds transactions in flight by this name.
 APPENDING = "creditsvc append"
 LOOKING_UP = "creditsvc look-up"
+SEQUENCING = "creditsvc sequence"
 
 _CONNECT_TIMEOUT_S = 10.0  # bounds what a first host that hangs costs
 _ANSWER_GRACE_S = 5.0  # the server ends a long statement itself; this is for one that cannot answer any more
@@ -46,6 +47,11 @@ async def lookup_pool(dsn: str, settings: Settings) -> Pool:
     session = _session("creditsvc_lookup", LOOKING_UP, settings)
     session["default_transaction_read_only"] = "on"
     return await _pool(dsn, session, settings.lookup_connections, settings)
+
+
+async def sequence_pool(dsn: str, settings: Settings) -> Pool:
+    """Open the one connection that gives events their positions in the log; another lends a hand."""
+    return await _pool(dsn, _session("creditsvc_sequence", SEQUENCING, settings), 2, settings)
 
 
 def _session(role: str, name: str, settings: Settings) -> dict[str, str]:

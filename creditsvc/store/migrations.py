@@ -43,8 +43,8 @@ comment on table migration is 'What was done to this schema, file by file; check
 """
 _PREPARED = "select to_regclass('creditsvc.migration') is not null"
 _ROLES_READY = """
-select count(*) = 2 from pg_roles
-where rolname in ('creditsvc_append', 'creditsvc_lookup') and pg_has_role(oid, 'SET')
+select count(*) = 3 from pg_roles
+where rolname in ('creditsvc_append', 'creditsvc_lookup', 'creditsvc_sequence') and pg_has_role(oid, 'SET')
 """
 _APPLIED = "select number, name, phase, checksum from migration"
 _NOTE_DONE = "insert into migration (number, name, phase, checksum) values ($1, $2, $3, $4)"

@@ -10,7 +10,7 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from creditsvc.domain.canonical import INTEGER_MAX, NotCanonical, canonical, leaf, leaf_hash
+from creditsvc.domain.canonical import INTEGER_MAX, NotCanonical, canonical, commit, leaf, leaf_hash
 
 scalars = (
     st.none()
@@ -111,7 +111,7 @@ def test_a_leaf_can_be_made_again_from_its_description():
         f'{{"commitment":"{commitment}","entity":"uscc:91350100M000100Y43",'
         '"recorded_at":"2026-03-05T00:00:00.000001Z","sequence":7,"source":"urn:agency:é","v":1}'
     ).encode()
-    made = leaf("uscc:91350100M000100Y43", 7, recorded_at, "urn:agency:é", SALT, content)
+    made = leaf("uscc:91350100M000100Y43", 7, recorded_at, "urn:agency:é", commit(SALT, content))
     assert made == expected
     assert leaf_hash(made) == hashlib.sha256(b"\x00" + expected).digest()
 
@@ -119,7 +119,7 @@ def test_a_leaf_can_be_made_again_from_its_description():
 def test_a_salt_of_another_length_is_refused():
     # Salt and content are hashed one behind the other: only a fixed length tells where one ends.
     with pytest.raises(ValueError, match="16 bytes"):
-        leaf("siren:552081317", 1, datetime(2026, 1, 1, tzinfo=UTC), "urn:a", b"short", b"{}")
+        commit(b"short", b"{}")
 
 
 def test_the_empty_leaf_has_the_published_hash():
