@@ -17,9 +17,12 @@ order by entity_id
 for update;
 
 -- name: now
--- The database's clock, read once the locks are held: later than all that was recorded under them before. And how
--- many releases of the official model there are: whoever knows fewer must not fold.
-select clock_timestamp() as now, (select count(*) from model_release where name = $1) as released;
+-- The database's clock, read once the locks are held: later than all that was recorded under them before, and, even
+-- if the clock was set back, no earlier than what the log says it is complete up to. How many releases of the official
+-- model there are: whoever knows fewer must not fold. And since when the log tells what only time changes.
+select greatest(clock_timestamp(), (select complete_until from log_state)) as now,
+       (select count(*) from model_release where name = $1) as released,
+       (select began_at from log_identity) as began_at;
 
 -- name: find_identities
 -- The events already held under these identities, for their original receipts.
@@ -71,10 +74,10 @@ with inserted as (
     from unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[], $6::text[],
                 $7::timestamptz[], $8::text[], $9::bytea[], $10::bytea[], $11::bytea[], $12::boolean[],
                 $13::boolean[])
-    returning entity_id, sequence
+    returning entity_id, sequence, recorded_at
 )
-insert into log_pending (entity_id, sequence)
-select entity_id, sequence from inserted;
+insert into log_pending (entity_id, sequence, kind, recorded_at)
+select entity_id, sequence, 'event', recorded_at from inserted;
 
 -- name: upsert_records
 -- What the folds come to.
