@@ -105,6 +105,7 @@ async def _claims(connection: Session, events: Sequence[Event]) -> dict[tuple[st
                 row["sequence"],
                 row["recorded_at"],
                 row["leaf_hash"],
+                row["salt"],
             ),
         )
         for row in rows
@@ -159,10 +160,10 @@ def _note(event: Event, entry: Entry, group: _Group, *, opens: bool) -> Receipt:
     )
     group.identities.append((event.source, event.id, event.entity, entry.sequence, event.content_sha256))
     receipt = Receipt(
-        event.id, event.source, "accepted", event.entity, entry.sequence, entry.recorded_at, hashed
+        event.id, event.source, "accepted", event.entity, entry.sequence, entry.recorded_at, hashed, salt
     )
     again = Receipt(
-        event.id, event.source, "duplicate", event.entity, entry.sequence, entry.recorded_at, hashed
+        event.id, event.source, "duplicate", event.entity, entry.sequence, entry.recorded_at, hashed, salt
     )
     group.claims[event.source, event.id] = _Claim(event.entity, event.content_sha256, again)
     return receipt

@@ -170,5 +170,6 @@ def _event_item(row: Row) -> dict[str, Any]:
         "sequence": row["sequence"],
         "recorded_at": instants.text(row["recorded_at"]),
         "leaf_hash": b64encode(row["leaf_hash"]).decode(),
+        "salt": b64encode(row["salt"]).decode(),
         "event": orjson.Fragment(row["content"]),
     }

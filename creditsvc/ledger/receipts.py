@@ -20,6 +20,7 @@ class Receipt:
     sequence: int
     recorded_at: datetime
     leaf_hash: bytes
+    salt: bytes  # with it and what was sent, the leaf can be recomputed
 
     def document(self) -> dict[str, Any]:
         return {
@@ -30,6 +31,7 @@ class Receipt:
             "sequence": self.sequence,
             "recorded_at": instants.text(self.recorded_at),
             "leaf_hash": b64encode(self.leaf_hash).decode(),
+            "salt": b64encode(self.salt).decode(),
         }
 
 

@@ -16,7 +16,7 @@ from creditsvc.ledger.pages import Cursor
 from creditsvc.web import auth
 from creditsvc.web.fixed import is_kept
 
-RENDERING = "1"  # raised whenever the same state is written in other bytes: part of every ETag
+RENDERING = "2"  # raised whenever the same state is written in other bytes: part of every ETag
 PAST_MAX_AGE_S = 300
 VIEWER: Mapping[str, Viewer] = {
     "public": Viewer("public"),

@@ -15,6 +15,13 @@ Instant = Annotated[
     ),
 ]
 Hash = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$", description="SHA-256, base64")]
+Salt = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9+/]{22}==$",
+        description="Goes before the event's canonical JSON in the hash that the leaf commits to; base64",
+    ),
+]
 Next = Annotated[str | None, Field(description="The cursor of the next page; null on the last")]
 View = Annotated[
     Instant, Field(description="The instant since which this holds; `as_of` it gives these bytes")
@@ -36,6 +43,7 @@ class ReceiptShape(Shape):
     sequence: Annotated[int, Field(ge=1, description="Gap-free within the entity")]
     recorded_at: Instant
     leaf_hash: Hash
+    salt: Salt
 
 
 class Rejection(Shape):
@@ -142,6 +150,7 @@ class Recorded(Shape):
     sequence: int
     recorded_at: Instant
     leaf_hash: Hash
+    salt: Salt
     event: Annotated[dict[str, Any], Field(description="The CloudEvent, in canonical JSON")]
 
 

@@ -75,6 +75,7 @@ async def test_records_and_history_field_by_field(api, subject):
         "sequence": 1,
         "recorded_at": first["recorded_at"],
         "leaf_hash": first["leaf_hash"],
+        "salt": first["salt"],
         "event": penalty,
     }
 

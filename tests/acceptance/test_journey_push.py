@@ -20,7 +20,9 @@ async def test_a_receipt_its_duplicate_and_its_conflict(api, subject):
     first = await api.push("agency", sent)
     assert (first.status, first.headers["Content-Type"]) == (201, "application/json")
     receipt = first.document
-    assert list(receipt) == ["id", "source", "status", "entity", "sequence", "recorded_at", "leaf_hash"]
+    assert list(receipt) == [
+        *("id", "source", "status", "entity", "sequence", "recorded_at", "leaf_hash", "salt")
+    ]
     assert (receipt["id"], receipt["source"], receipt["status"]) == (sent["id"], SOURCE, "accepted")
     assert (receipt["entity"], receipt["sequence"]) == (subject, 1)
     assert INSTANT.fullmatch(receipt["recorded_at"])

@@ -26,7 +26,7 @@ select greatest(clock_timestamp(), (select complete_until from log_state)) as no
 
 -- name: find_identities
 -- The events already held under these identities, for their original receipts.
-select i.source, i.id, i.entity_id, i.sequence, i.content_sha256, e.recorded_at, e.leaf_hash
+select i.source, i.id, i.entity_id, i.sequence, i.content_sha256, e.recorded_at, e.leaf_hash, e.salt
 from unnest($1::text[], $2::text[]) as k (source, id)
 join event_identity i on i.source = k.source and i.id = k.id
 join event e on e.entity_id = i.entity_id and e.sequence = i.sequence;
