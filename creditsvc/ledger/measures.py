@@ -14,3 +14,6 @@ APPEND_GROUP_EVENTS = Histogram(
 )
 REFOLDED = Counter("creditsvc_profiles_refolded", "Profiles that time had outrun, folded again")
 EVENTS = Counter("creditsvc_events", "Events received, by outcome", ["outcome"])
+SELF_CHECK_FAILURES = Counter(
+    "creditsvc_log_self_check_failures", "What the log's own checks found wrong, by which check", ["check"]
+)
