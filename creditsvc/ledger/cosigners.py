@@ -5,6 +5,7 @@ A witness that is slow, gone or wrong costs its cosignature and nothing else.
 
 import asyncio
 import logging
+import re
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Container, Sequence
 from urllib.parse import urlsplit
@@ -13,7 +14,7 @@ import aiohttp
 from prometheus_client import Counter
 
 from creditsvc.errors import Refusal
-from creditsvc.verifier import COSIGNATURE, VerifierKey, Wrong, number, parse_note, verify_note
+from creditsvc.verifier import COSIGNATURE, VerifierKey, Wrong, parse_note, verify_note
 
 log = logging.getLogger(__name__)
 
@@ -189,10 +190,10 @@ async def _post(
 
 
 def _size(body: bytes) -> int:
-    try:
-        return number(body.decode("ascii").removesuffix("\n"))
-    except (Wrong, UnicodeDecodeError) as error:
-        raise _NotCosigned("invalid", "it answers 409 with no size") from error
+    found = re.fullmatch(rb"(0|[1-9][0-9]{0,18})\n?", body)
+    if found is None:
+        raise _NotCosigned("invalid", "it answers 409 with no size")
+    return int(found[1])
 
 
 def _own_line(body: bytes, note: str, key: VerifierKey) -> str:
