@@ -57,6 +57,12 @@ class EntityUnknown(Refusal):
     slug, status, title = "entity-unknown", 404, "Nothing is on record for this organisation"
 
 
+class ProofPending(Refusal):
+    """The event is recorded, and the log has yet to give it its position and sign that."""
+
+    slug, status, title = "proof-pending", 404, "The log has not come to this event yet"
+
+
 class IdentifierInvalid(Refusal):
     """No organisation can have this identifier: asking for it finds nothing (404); in an event it is 422."""
 

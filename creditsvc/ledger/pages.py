@@ -106,22 +106,46 @@ class Pages:
         self, entity: str, viewer: Viewer, at: datetime, *, after: int, limit: int, charge: Charge = free
     ) -> Page:
         """List events, oldest first, of the records that the viewer sees."""
-        return await _page(self._history(entity, viewer, at, (after, limit), charge), at, limit)
+        page = await self.events(entity, viewer, at, after=after, limit=limit, charge=charge)
+        return Page([_event_item(row) for row in page.items], page.next)
 
-    async def _history(
+    async def events(
+        self, entity: str, viewer: Viewer, at: datetime, *, after: int, limit: int, charge: Charge = free
+    ) -> Page:
+        """List the same as they are stored."""
+        return await _page(self._events(entity, viewer, at, (after, limit), charge), at, limit)
+
+    async def event(
+        self, entity: str, viewer: Viewer, at: datetime, sequence: int, charge: Charge = free
+    ) -> Row | None:
+        """Give one event as it is stored, if the viewer's history has it."""
+        rows = await self._stored(entity, at, (sequence - 1, 1))
+        seen = await self._seen(entity, viewer, at, rows, charge)
+        return seen[0] if seen and seen[0]["sequence"] == sequence else None
+
+    async def _events(
         self, entity: str, viewer: Viewer, at: datetime, place: tuple[int, int], charge: Charge
-    ) -> AsyncIterator[tuple[int, dict[str, Any]]]:
+    ) -> AsyncIterator[tuple[int, Row]]:
         after, limit = place
         for chunk in _chunks(limit):
-            async with self._pool.acquire() as connection:
-                rows = await connection.fetch(SQL.history, entity, after, at, chunk)
-            folded = await self._folded(entity, {(row["record"], row["source"]) for row in rows}, at, charge)
-            for row in rows:
-                if viewer.sees(*folded[row["record"], row["source"]]):
-                    yield row["sequence"], _event_item(row)
+            rows = await self._stored(entity, at, (after, chunk))
+            for row in await self._seen(entity, viewer, at, rows, charge):
+                yield row["sequence"], row
             if len(rows) < chunk:
                 return
             after = rows[-1]["sequence"]
+
+    async def _stored(self, entity: str, at: datetime, place: tuple[int, int]) -> list[Row]:
+        after, count = place
+        async with self._pool.acquire() as connection:
+            return await connection.fetch(SQL.history, entity, after, at, count)
+
+    async def _seen(
+        self, entity: str, viewer: Viewer, at: datetime, rows: list[Row], charge: Charge
+    ) -> list[Row]:
+        """Leave out events of records that the viewer does not see: the one rule for every answer."""
+        folded = await self._folded(entity, {(row["record"], row["source"]) for row in rows}, at, charge)
+        return [row for row in rows if viewer.sees(*folded[row["record"], row["source"]])]
 
     async def _folded(
         self, entity: str, keys: Iterable[RecordKey], at: datetime, charge: Charge

@@ -46,7 +46,7 @@ def curl(settings: Settings, method: str, path: str, operation: Mapping[str, Any
     for parameter in operation.get("parameters", []):
         example = parameter.get("example")
         if parameter["in"] == "path":
-            path = path.replace("{" + parameter["name"] + "}", quote(str(example), safe=":"))
+            path = path.replace("{" + parameter["name"] + "}", quote(str(example), safe=":/"))
         elif parameter["in"] == "query" and parameter.get("required"):
             query[parameter["name"]] = str(example)
     address = f"http://{settings.host}:{settings.port}{path}"

@@ -33,6 +33,10 @@ TEXTS: Mapping[type[Refusal], str] = {
         "The identifier is well formed, but nothing is on record for it that you may see. That is no "
         "statement about the organisation, good or bad."
     ),
+    errors.ProofPending: (
+        "The event is recorded, and no checkpoint of the log is beyond it yet. Ask again after the time in "
+        "Retry-After; the receipt says by when the log will have it at the latest."
+    ),
     errors.IdentifierInvalid: (
         "No organisation can have this identifier: its scheme is unknown, or its length, its characters or "
         "its check characters are wrong. The detail says which."

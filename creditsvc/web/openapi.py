@@ -52,6 +52,7 @@ TAGS = {
     "entities": "What is on record for an organisation",
     "lookups": "Many organisations at once",
     "catalogue": "What may be recorded, and by which rules",
+    "log": "The log of all events, and what proves that it is not altered",
     "service": "The service itself",
 }
 KEY = "key"

@@ -44,6 +44,7 @@ class Parameter:
     required: bool = False  # one in the path always is
     example: Any = None
     problems: frozenset[int] = frozenset()  # the statuses of what only this input is refused with
+    slashes: bool = False  # one in the path that takes in all that is left of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,15 @@ class Route:
         if self.body is not None:
             found |= {408, 413, 415, 422}
         return frozenset(found)
+
+    @property
+    def pattern(self) -> str:
+        """The path as the router takes it."""
+        found = self.path
+        for parameter in self.parameters:
+            if parameter.slashes:
+                found = found.replace(f"{{{parameter.name}}}", f"{{{parameter.name}:.+}}")
+        return found
 
     @property
     def query_names(self) -> frozenset[str]:
