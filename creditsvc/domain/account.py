@@ -13,6 +13,7 @@ from creditsvc.domain import instants
 from creditsvc.domain.catalogue import EventType
 from creditsvc.domain.events import Event
 from creditsvc.domain.naming import UNNAMED, Namings, Renamed, View, renamed, tell
+from creditsvc.domain.notices import TICK, Notice, crossings, told_until
 from creditsvc.domain.profile import (
     MOST_LISTINGS,
     Line,
@@ -66,6 +67,9 @@ class Account:
     announced: int = 0  # how many of its releases had been announced then
     settled_at: datetime | None = None
     renamed: list[Renamed] = field(default_factory=list)
+    began_at: datetime | None = None  # when the log began: what time changes later is told
+    entered_at: datetime | None = None  # when the first event of this transaction was recorded
+    noticed: list[Notice] = field(default_factory=list)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -103,6 +107,7 @@ class Account:
         self.renamed += renamed(self.namings, namings, recorded_at)
         entry = held.entries[-1] = replace(entry, touches_public=before or after)
         self.namings, self.version, self.recorded_at = namings, entry.sequence, recorded_at
+        self.entered_at = self.entered_at or recorded_at
         if before or after:
             public = self.views["public"]
             public.version, public.since = entry.sequence, recorded_at
@@ -155,6 +160,7 @@ class Account:
 
         Yields what is to be stored of each. The instant must be the last event's or later.
         """
+        self._notice(at, rules)
         public, shared = self.views["public"], self.views["shared"]
         released = rules.schedule.changed(at, self.zone)
         shared.since = instants.latest(shared.since, released)
@@ -177,6 +183,29 @@ class Account:
         self.model = rules.model(at, self.zone).version
         self.announced = rules.schedule.announced(at)
         self.settled_at = at
+
+    def _notice(self, at: datetime, rules: Rules) -> None:
+        """Note what time alone changed since the account was last settled, in the order of its telling."""
+        since = self._untold(at, rules)
+        if since is None or since > at:
+            return
+        for held in self.held.values():
+            self.noticed += crossings(self.entity, held.entries, (since, at), rules)
+        self.noticed.sort(key=lambda notice: notice.order)
+
+    def _untold(self, at: datetime, rules: Rules) -> datetime | None:
+        """Give an instant that every boundary yet to be told is due at or after; null where there is none.
+
+        Boundaries are midnights: one that this transaction's own events bring forth is the last, if any.
+        """
+        if self.began_at is None:
+            return None
+        known = self.views["shared"].until
+        since = told_until(known, self.announced, rules.schedule) if self.model else None
+        if self.entered_at is not None:
+            midnight = instants.start_of(at.astimezone(self.zone).date(), self.zone)
+            since = instants.earliest(since, midnight if midnight >= self.entered_at else None)
+        return None if since is None else max(since, self.began_at + TICK)
 
     def _start_over(self) -> None:
         for standing in self.views.values():

@@ -1,5 +1,6 @@
 """Accounts out of their rows and back into them."""
 
+import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,7 +11,9 @@ import orjson
 
 from creditsvc.domain import instants, names
 from creditsvc.domain.account import Account, Held, RecordKey, Standing, profile_of
+from creditsvc.domain.canonical import SALT_BYTES, commit, leaf_hash, notice_leaf
 from creditsvc.domain.naming import VIEWS, Naming, View
+from creditsvc.domain.notices import Notice
 from creditsvc.domain.profile import Line, Summary
 from creditsvc.domain.standing import Rules
 from creditsvc.ledger.entries import Row, Session, entry, score_columns, stored_line
@@ -30,7 +33,9 @@ async def lock(connection: Session, entities: Iterable[str]) -> dict[str, Accoun
 
 
 def _account(row: Row) -> Account:
-    shared = Standing(Summary.parse(row["shared_summary"]), row["version"], row["shared_from"])
+    shared = Standing(
+        Summary.parse(row["shared_summary"]), row["version"], row["shared_from"], row["shared_until"]
+    )
     public = Standing(Summary.parse(row["public_summary"]), row["public_version"], row["public_from"])
     views: dict[View, Standing] = {"public": public, "shared": shared}
     return Account(
@@ -76,15 +81,18 @@ async def load_records(
     connection: Session,
     accounts: Mapping[str, Account],
     named: Mapping[str, set[RecordKey]],
-    now: datetime,
+    until: datetime,
     rules: Rules,
 ) -> None:
-    """Load what events name and what time or a new model has changed; these whole, with their events."""
+    """Load what events name and what time or a new model has changed; these whole, with their events.
+
+    ``until`` is the latest instant that an account may be settled at.
+    """
     keys = sorted({(entity, number) for entity, records in named.items() for number, _ in records})
-    outdated = {entity for entity, account in accounts.items() if account.outdated(now, rules)}
+    outdated = {entity for entity, account in accounts.items() if account.outdated(until, rules)}
     numbers = [number for _, number in keys]
     rows = await connection.fetch(
-        SQL.find_records, [entity for entity, _ in keys], numbers, list(accounts), now, list(outdated)
+        SQL.find_records, [entity for entity, _ in keys], numbers, list(accounts), until, list(outdated)
     )
     wanted: list[tuple[str, int]] = []
     place: dict[tuple[str, int], Held] = {}
@@ -92,7 +100,7 @@ async def load_records(
         account = accounts[row["entity_id"]]
         key = (row["record"], row["source"])
         held = account.held[key] = Held(stored_line(row))
-        due = row["next_change"] is not None and row["next_change"] <= now
+        due = row["next_change"] is not None and row["next_change"] <= until
         if due or account.entity in outdated or key in named.get(account.entity, ()):
             for sequence in row["sequences"]:
                 wanted.append((account.entity, sequence))
@@ -134,6 +142,41 @@ async def store_records(
     if rows:
         rows.sort(key=itemgetter(0, 1, 2))
         await connection.execute(SQL.upsert_records, *columns(rows))
+
+
+async def store_notices(connection: Session, accounts: Mapping[str, Account]) -> None:
+    """Store what settled accounts have to tell, numbered on from what each has told."""
+    telling = [account for _, account in sorted(accounts.items()) if account.noticed]
+    if not telling:
+        return
+    last = await connection.fetch(SQL.last_notices, [account.entity for account in telling])
+    told = {row["entity_id"]: (row["number"], row["due"]) for row in last}
+    rows: list[tuple[Any, ...]] = []
+    async for account in in_turns(telling):
+        number, due = told.get(account.entity, (0, None))
+        fresh = [notice for notice in account.noticed if due is None or notice.due > due]
+        rows += [_notice_row(notice, place, account) for place, notice in enumerate(fresh, number + 1)]
+    if rows:
+        await connection.execute(SQL.insert_notices, *columns(rows))
+
+
+def _notice_row(notice: Notice, number: int, account: Account) -> tuple[Any, ...]:
+    if account.settled_at is None:
+        raise ValueError("only a settled account has notices")
+    salt, content = secrets.token_bytes(SALT_BYTES), notice.content
+    leaf = notice_leaf(notice.entity, number, notice.due, account.settled_at, commit(salt, content))
+    return (
+        notice.entity,
+        number,
+        notice.due,
+        account.settled_at,
+        notice.type,
+        notice.record,
+        notice.source,
+        content,
+        salt,
+        leaf_hash(leaf),
+    )
 
 
 @dataclass(slots=True)

@@ -7,12 +7,13 @@ is acknowledged before the commit. See docs/decisions for why a lock on the enti
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from creditsvc.domain.account import Account, RecordKey
-from creditsvc.domain.canonical import commit, leaf, leaf_hash
+from creditsvc.domain.canonical import SALT_BYTES, commit, leaf, leaf_hash
 from creditsvc.domain.events import Event
+from creditsvc.domain.notices import TICK
 from creditsvc.domain.records import Entry
 from creditsvc.domain.standing import Rules
 from creditsvc.errors import EventConflict, Refusal
@@ -22,6 +23,7 @@ from creditsvc.ledger.accounts import (
     load_records,
     lock,
     store_names,
+    store_notices,
     store_profiles,
     store_records,
 )
@@ -31,8 +33,7 @@ from creditsvc.ledger.receipts import Outcome, Receipt
 from creditsvc.ledger.releases import OFFICIAL
 from creditsvc.ledger.turns import in_turns
 
-TICK = timedelta(microseconds=1)
-SALT_BYTES = 16
+BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,10 @@ class _Group:
     events: list[tuple[Any, ...]] = field(default_factory=list)
     identities: list[tuple[str, str, str, int, bytes]] = field(default_factory=list)
 
+    def reach(self, count: int) -> datetime:
+        """Give the latest instant that anything may be recorded at when so many events are entered."""
+        return max(self.now, *map(_after, self.accounts.values())) + count * TICK
+
 
 async def append(connection: Session, events: Sequence[Event], rules: Rules) -> list[Outcome]:
     """Enter a group of events in one transaction; the outcomes are in the events' order.
@@ -63,9 +68,9 @@ async def append(connection: Session, events: Sequence[Event], rules: Rules) -> 
     """
     async with connection.transaction():
         accounts = await lock(connection, (event.entity for event in events))
-        group = _Group(await _now(connection, rules), accounts, await _claims(connection, events))
+        group = _Group(await _now(connection, accounts, rules), accounts, await _claims(connection, events))
         fresh = [event for event in events if (event.source, event.id) not in group.claims]
-        await load_records(connection, accounts, _named_records(fresh), group.now, rules)
+        await load_records(connection, accounts, _named_records(fresh), group.reach(len(fresh)), rules)
         outcomes = [_enter(event, group, rules) async for event in in_turns(events)]
         await _store(connection, group, rules)
     return outcomes
@@ -75,18 +80,29 @@ async def refold(connection: Session, entities: Sequence[str], rules: Rules) -> 
     """Bring stored profiles past their ``valid_until`` up to now; nothing is entered."""
     async with connection.transaction():
         accounts = await lock(connection, entities)
-        group = _Group(await _now(connection, rules), accounts, {})
-        await load_records(connection, accounts, {}, group.now, rules)
+        group = _Group(await _now(connection, accounts, rules), accounts, {})
+        await load_records(connection, accounts, {}, group.reach(0), rules)
         await _store(connection, group, rules)
 
 
-async def _now(connection: Session, rules: Rules) -> datetime:
-    """Read the clock under the locks; raises ``ReleaseUnknown`` when there are rules that we do not know."""
+async def _now(connection: Session, accounts: Mapping[str, Account], rules: Rules) -> datetime:
+    """Read the clock under the locks, and tell the accounts when the log began.
+
+    Raises ``ReleaseUnknown`` when there are rules that we do not know.
+    """
     row = await connection.fetchrow(SQL.now, OFFICIAL)
     if row is None or row["released"] > len(rules.schedule.releases):
         raise ReleaseUnknown
+    for account in accounts.values():
+        account.began_at = row["began_at"]
     now: datetime = row["now"]
     return now
+
+
+def _after(account: Account) -> datetime:
+    """Give the first instant after all that an account shows, even if the clock was set back."""
+    since = account.views["shared"].since
+    return BEGINNING if since is None else since + TICK
 
 
 async def _claims(connection: Session, events: Sequence[Event]) -> dict[tuple[str, str], _Claim]:
@@ -128,9 +144,8 @@ def _enter(event: Event, group: _Group, rules: Rules) -> Outcome:
     account = group.accounts[event.entity]
     held = account.held.get((event.record, event.source))
     opens = held is None or not held.entries
-    recorded_at = group.now if account.recorded_at is None else max(group.now, account.recorded_at + TICK)
     try:
-        entry = account.enter(event, recorded_at, rules)
+        entry = account.enter(event, max(group.now, _after(account)), rules)
     except Refusal as refusal:
         return refusal
     return _note(event, entry, group, opens=opens)
@@ -179,5 +194,6 @@ async def _store(connection: Session, group: _Group, rules: Rules) -> None:
         entity: account for entity, account in group.accounts.items() if account.changed(group.now, rules)
     }
     await store_records(connection, changed, group.now, rules)
+    await store_notices(connection, changed)
     await store_profiles(connection, changed, rules)
     await store_names(connection, changed)

@@ -10,7 +10,7 @@ on conflict (entity_id) do nothing;
 -- name: lock_entities
 -- Lock the entities in key order. Whoever holds this lock alone gives out the entity's sequences.
 select entity_id, version, recorded_at, shared_naming, public_naming, model, announced,
-       shared_summary, shared_from, public_summary, public_version, public_from
+       shared_summary, shared_from, shared_until, public_summary, public_version, public_from
 from entity
 where entity_id = any($1::text[])
 order by entity_id
@@ -95,6 +95,27 @@ set class = excluded.class, sequences = excluded.sequences, standing = excluded.
     public = excluded.public, objected = excluded.objected, listing = excluded.listing,
     since = excluded.since, code = excluded.code, code_group = excluded.code_group,
     points = excluded.points, amounts = excluded.amounts, points_until = excluded.points_until, next_change = excluded.next_change;
+
+-- name: last_notices
+-- The last that each entity has told, for the next number; by index.
+select k.entity_id, told.number, told.due
+from unnest($1::text[]) as k (entity_id)
+cross join lateral (
+    select number, due from notice n where n.entity_id = k.entity_id order by number desc limit 1
+) as told;
+
+-- name: insert_notices
+-- What time alone changed, and the note that the log has yet to place it. A boundary is never told twice.
+with inserted as (
+    insert into notice (entity_id, number, due, recorded_at, type, record, source, content, salt, leaf_hash)
+    select *
+    from unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::timestamptz[], $5::text[], $6::text[],
+                $7::text[], $8::bytea[], $9::bytea[], $10::bytea[])
+    on conflict (entity_id, due, type, record, source) do nothing
+    returning entity_id, number, recorded_at
+)
+insert into log_pending (entity_id, sequence, kind, recorded_at)
+select entity_id, number, 'notice', recorded_at from inserted;
 
 -- name: strongest_records
 -- From each end of the points, and for each view, the few that a profile may show; by index, however many there are.
