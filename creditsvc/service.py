@@ -22,6 +22,7 @@ from prometheus_client.multiprocess import mark_process_dead
 from creditsvc import logs
 from creditsvc.errors import Refusal
 from creditsvc.ledger import releases
+from creditsvc.ledger.signing import begin
 from creditsvc.settings import PREFIX, Settings
 from creditsvc.store.database import connect
 from creditsvc.store.embedded import EmbeddedServer, ServerFailed
@@ -34,6 +35,9 @@ STEADY_S = 30.0  # what lived this long starts its pauses over
 DEATHS_BEFORE_READY_MAX = 3  # of one worker; then the service cannot be started, and says so
 KILL_GRACE_S = 5.0  # beyond the drain time, for closing the database's connections
 READY = b"ready\n"
+SEQUENCER = "sequencer"  # the slot of the one that is no worker
+
+Slot = int | str
 
 log = logging.getLogger("creditsvc.service")
 
@@ -97,21 +101,23 @@ async def _run(settings: Settings) -> None:
     with _bound(settings) as listening, tempfile.TemporaryDirectory(prefix="creditsvc-") as metrics:
         async with _database(settings) as database:
             await migrate(database.dsn, report=_say)
-            await _announce(database.dsn)
+            await _prepare(database.dsn, settings)
             listening.listen()  # whoever else has the port says so here; the workers set the backlog
             workers = Workers(settings, database, listening, metrics)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(database.keep(moved=workers.restart))
-                for slot in range(settings.worker_count):
+                for slot in (*range(settings.worker_count), SEQUENCER):
                     tasks.create_task(workers.keep(slot))
                 await workers.ready()
                 _say(f"listening on {_address(listening)}")
 
 
-async def _announce(dsn: str) -> None:
+async def _prepare(dsn: str, settings: Settings) -> None:
+    """Announce the models that are new, and begin the log where there is none."""
     connection = await connect(dsn)
     try:
         await releases.announce(connection, _say)
+        await begin(connection, settings)
     finally:
         await connection.close()
 
@@ -166,7 +172,7 @@ async def _database(settings: Settings) -> AsyncIterator[Database]:
 
 
 class Workers:
-    """The processes that answer. Each has a slot, a number that its successors keep."""
+    """The processes that answer, and the sequencer. Each has a slot that its successors keep."""
 
     def __init__(
         self, settings: Settings, database: Database, listening: socket.socket, metrics: str
@@ -175,12 +181,14 @@ class Workers:
         self._database = database
         self._listening = listening
         self._metrics = metrics
-        self._ready = [asyncio.Event() for _ in range(settings.worker_count)]
-        self._running: dict[int, asyncio.subprocess.Process] = {}
+        self._ready: dict[Slot, asyncio.Event] = {
+            slot: asyncio.Event() for slot in (*range(settings.worker_count), SEQUENCER)
+        }
+        self._running: dict[Slot, asyncio.subprocess.Process] = {}
 
     async def ready(self) -> None:
         """Wait until every worker has been ready once."""
-        for event in self._ready:
+        for event in self._ready.values():
             await event.wait()
 
     def restart(self) -> None:
@@ -188,7 +196,7 @@ class Workers:
         for process in self._running.values():
             process.terminate()
 
-    async def keep(self, slot: int) -> None:
+    async def keep(self, slot: Slot) -> None:
         """Keep the worker of one slot running; ``StartFailed`` when it never gets ready at all."""
         pauses, deaths = Pauses(), 0
         while True:
@@ -206,20 +214,21 @@ class Workers:
                 raise StartFailed("the workers do not start; the lines above say why")
             await pauses.pause()
 
-    async def _start(self, slot: int) -> asyncio.subprocess.Process:
+    async def _start(self, slot: Slot) -> asyncio.subprocess.Process:
         descriptor = self._listening.fileno()
+        program = ("creditsvc.web.worker", str(descriptor), str(slot))
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "creditsvc.web.worker", str(descriptor), str(slot)),
+            *(sys.executable, "-m", *(("creditsvc.sequencing",) if slot == SEQUENCER else program)),
             stdin=asyncio.subprocess.PIPE,  # never written to: its end tells the worker that we are gone
             stdout=asyncio.subprocess.PIPE,
-            pass_fds=(descriptor,),
+            pass_fds=() if slot == SEQUENCER else (descriptor,),
             env=os.environ | _environment(self._settings, self._database.dsn, self._metrics),
             start_new_session=True,  # Ctrl-C is for the parent, which stops the workers gracefully
         )
         self._running[slot] = process
         return process
 
-    async def _end(self, slot: int, process: asyncio.subprocess.Process) -> None:
+    async def _end(self, slot: Slot, process: asyncio.subprocess.Process) -> None:
         """See to it that a worker has ended. It gets its drain time; nobody else is let in meanwhile."""
         if process.returncode is None:
             self._listening.close()

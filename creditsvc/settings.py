@@ -40,9 +40,7 @@ class Settings:
     statement_timeout_ms: int = 20_000  # no statement outlives this
     queue_max_events: int = 20_000  # events waiting for append in one worker before it answers 503
 
-    log_origin: str = (
-        ""  # its name for good: a URL without the scheme; unset: made from its key
-    )
+    log_origin: str = ""  # its name for good: a URL without the scheme; unset: made from its key
     log_interval_s: float = 1.0  # between checkpoints, while events come
     log_max_delay_s: float = 60.0  # what a receipt promises: from recorded to in the log
     log_pending_max: int = 200_000  # events waiting for the log before it answers 503

@@ -76,6 +76,9 @@ def faulty_pools(monkeypatch, faults: Faults) -> None:
         async def fetch(self, query, *args, **given):
             return await faults.pass_through(self, query, partial(super().fetch, query, *args, **given))
 
+        async def fetchrow(self, query, *args, **given):
+            return await faults.pass_through(self, query, partial(super().fetchrow, query, *args, **given))
+
         async def fetchval(self, query, *args, **given):
             return await faults.pass_through(self, query, partial(super().fetchval, query, *args, **given))
 

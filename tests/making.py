@@ -1,6 +1,6 @@
 """Events and databases that several tests make."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from itertools import count
@@ -57,11 +57,14 @@ def event(kind: str, record: str | None = "R1", **given: Any) -> Event:
 
 
 @asynccontextmanager
-async def ledger(dsn: str, **given: Any) -> AsyncIterator[tuple[Writer, Reader]]:
+async def ledger(
+    dsn: str, *, gate: Callable[[], None] = lambda: None, **given: Any
+) -> AsyncIterator[tuple[Writer, Reader]]:
     """The two halves of the service over a database, as the application puts them together."""
     settings = Settings(**given)
     async with await lookup_pool(dsn, settings) as looking, await append_pool(dsn, settings) as appending:
-        writer = Writer(appending, RULES, committers=2, most_waiting=settings.queue_max_events)
+        most = settings.queue_max_events
+        writer = Writer(appending, RULES, committers=2, most_waiting=most, gate=gate)
         refolder = Refolder(appending, RULES)
         try:
             yield writer, Reader(looking, refolder, RULES)

@@ -1,6 +1,6 @@
 """What the ledger counts."""
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 APPEND_SECONDS = Histogram(
     "creditsvc_append_seconds",
@@ -16,4 +16,24 @@ REFOLDED = Counter("creditsvc_profiles_refolded", "Profiles that time had outrun
 EVENTS = Counter("creditsvc_events", "Events received, by outcome", ["outcome"])
 SELF_CHECK_FAILURES = Counter(
     "creditsvc_log_self_check_failures", "What the log's own checks found wrong, by which check", ["check"]
+)
+LOG_PLACED = Counter("creditsvc_log_placed", "Events and notices given a position in the log")
+LOG_SIZE = Gauge("creditsvc_log_size", "Entries of the log", multiprocess_mode="mostrecent")
+LOG_PENDING = Gauge(
+    "creditsvc_log_pending", "Events and notices that wait for the log", multiprocess_mode="mostrecent"
+)
+LOG_REFUSED = Gauge(
+    "creditsvc_log_refused",
+    "Entries that the log refuses: altered or back-dated",
+    multiprocess_mode="mostrecent",
+)
+LOG_OLDEST_SECONDS = Gauge(
+    "creditsvc_log_oldest_pending_seconds",
+    "For how long the oldest event has waited for the log",
+    multiprocess_mode="livemax",
+)
+LOG_SIGNED_AT = Gauge(
+    "creditsvc_log_checkpoint_timestamp_seconds",
+    "When the last checkpoint was signed, as a POSIX time",
+    multiprocess_mode="mostrecent",
 )

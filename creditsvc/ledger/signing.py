@@ -29,7 +29,7 @@ from creditsvc.verifier import VerifierKey, key_id_of
 
 SQL = load_queries("log")
 ED25519 = 1  # the type of signature in a verifier key (C2SP signed-note)
-LOG_KEY, RECEIPTS_KEY = "log.key", "receipts.key"
+LOG_KEY, RECEIPTS_KEY, CHECKPOINT = "log.key", "receipts.key", "checkpoint"
 
 
 class LogRefused(Refusal):
@@ -72,6 +72,11 @@ class Identity:
 def directory(settings: Settings) -> Path:
     """Say where the log's keys and its last checkpoint are kept."""
     return settings.data_dir / "log"
+
+
+def checkpoint_file(settings: Settings) -> Path:
+    """Say where the last checkpoint is kept, outside the database."""
+    return directory(settings) / CHECKPOINT
 
 
 async def identity(connection: Session) -> Identity | None:

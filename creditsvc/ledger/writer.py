@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -38,7 +38,16 @@ class _Waiting:
 class Writer:
     """Takes events from all requests of this process and appends them in groups."""
 
-    def __init__(self, pool: Pool, rules: Rules, *, committers: int, most_waiting: int) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        rules: Rules,
+        *,
+        committers: int,
+        most_waiting: int,
+        gate: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._gate = gate
         self._pool = pool
         self._rules = rules
         self._most_waiting = most_waiting
@@ -55,8 +64,10 @@ class Writer:
     async def submit(self, events: Sequence[Event]) -> Sequence[Outcome]:
         """Append up to ``GROUP_EVENTS`` events; returns when they are durable, the outcomes in their order.
 
-        Raises ``Unavailable`` at once when too many are waiting: nothing of this call was taken then.
+        Raises ``Unavailable`` at once when too many are waiting here, and what ``gate`` raises: nothing of
+        this call was taken then.
         """
+        self._gate()
         if self._stopping or self._events_waiting + len(events) > self._most_waiting:
             raise Unavailable("Too many events are waiting to be recorded", retry_after_s=RETRY_AFTER_S)
         waiting = _Waiting(events, asyncio.get_running_loop().create_future())

@@ -1,9 +1,11 @@
 """The application on a real port and a real database, within the test's own process."""
 
 import socket
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -16,6 +18,7 @@ from creditsvc.web.app import ROUTES, application
 from creditsvc.web.protocol import Listener
 from creditsvc.web.routes import Route
 from tests.making import ENTITY, SOURCE
+from tests.sequencing import sequenced
 
 ROLES: tuple[Role, ...] = ("agency", "partner", "entity", "auditor", "operator")
 
@@ -44,6 +47,15 @@ Serve = Callable[..., Awaitable[Service]]
 
 @asynccontextmanager
 async def served(dsn: str, settings: Settings, routes: Iterable[Route] = ROUTES) -> AsyncIterator[Service]:
+    """The application, and the sequencer that stands beside it; the keys of the log are the test's own."""
+    with tempfile.TemporaryDirectory() as data_dir:
+        settings = replace(settings, data_dir=Path(data_dir))
+        async with sequenced(dsn, settings.data_dir), _served(dsn, settings, routes) as running:
+            yield running
+
+
+@asynccontextmanager
+async def _served(dsn: str, settings: Settings, routes: Iterable[Route]) -> AsyncIterator[Service]:
     listening = socket.create_server(("127.0.0.1", 0))
     host, port = listening.getsockname()[:2]
     listener = Listener(application(settings, dsn, routes), settings, AccessLog)

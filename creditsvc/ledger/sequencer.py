@@ -1,0 +1,223 @@
+"""The sequencer: gives every event its position in the log, and signs what the log has come to.
+
+Several may run; an advisory lock decides whose turn it is, and a compare-and-swap on the size makes a second
+one harmless. Draining and signing are a transaction each, so that one killed between any two steps leaves
+nothing half done. What is waiting is taken from a queue that rows leave when they are placed, never by
+"greater than the last": a transaction that commits late would be skipped.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from operator import itemgetter
+
+from creditsvc.domain.canonical import leaf, leaf_hash, notice_leaf
+from creditsvc.ledger import measures, tiles
+from creditsvc.ledger.checkpoints import SQL, Checkpoints, Unsound, read_tiles
+from creditsvc.ledger.entries import Row, Session
+from creditsvc.ledger.failures import AGAIN
+from creditsvc.store.database import Pool
+
+log = logging.getLogger(__name__)
+
+BATCH = 2_000  # of one transaction
+IDLE_PAUSE_S = 0.1  # between looks at an empty queue; a look costs one query
+FAILED_PAUSE_S = 1.0
+
+
+class Overtaken(Exception):  # noqa: N818  it says what happened
+    """Another sequencer gave out the positions meanwhile: nothing was done, what it did has to be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where the log stands; ``horizon``: everything recorded before it is visible to the next statement."""
+
+    size: int
+    root: bytes
+    complete_until: datetime | None
+    horizon: datetime
+
+
+class Sequencer:
+    """Drains what waits for the log and signs checkpoints, until it is told to stop."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        checkpoints: Checkpoints,
+        *,
+        interval_s: float,
+        most_pending: int,
+        batch: int = BATCH,
+    ) -> None:
+        self._pool = pool
+        self._checkpoints = checkpoints
+        self._interval_s = interval_s
+        self._most_pending = most_pending
+        self._batch = batch
+        self._edge: tiles.Edge | None = None  # what we know of the tree; None: to be read
+        self._next_signing_s = 0.0
+        self._refused: set[tuple[str, str, int]] = set()
+
+    async def run(self) -> None:
+        """Keep at it. Whatever fails is told and tried again: what waits stays in the queue."""
+        while True:
+            try:
+                pause_s = await self._turn()
+            except Unsound as unsound:
+                measures.SELF_CHECK_FAILURES.labels(unsound.check).inc()
+                log.error("the log is not signed: %s", unsound)  # noqa: TRY400  no values
+                pause_s = FAILED_PAUSE_S
+            except Overtaken:
+                pause_s = IDLE_PAUSE_S
+            except (*AGAIN, OSError) as error:
+                log.warning("sequencer: %s", type(error).__name__)
+                pause_s = FAILED_PAUSE_S
+            await asyncio.sleep(pause_s)
+
+    async def _turn(self) -> float:
+        """Drain a batch, and sign when it is time; gives the seconds until there may be something to do."""
+        if time.monotonic() >= self._next_signing_s:
+            # Before draining, too: a log that contradicts what was signed must not grow.
+            await self.sign()
+            self._next_signing_s = time.monotonic() + self._interval_s
+        placed = await self.drain()
+        return IDLE_PAUSE_S if placed is None or placed < self._batch else 0.0
+
+    async def drain(self) -> int | None:
+        """Place one batch of what waits; gives how many, None when it is another sequencer's turn.
+
+        Raises ``Overtaken`` and ``Unsound``; then nothing was done.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            if not await connection.fetchval(SQL.try_lock):
+                return None
+            state = await read_state(connection)
+            rows = await connection.fetch(SQL.pending, self._batch, state.complete_until)
+            if not rows:
+                return 0
+            edge = await self._edge_at(connection, state)
+            # At one instant an event comes before the notices that followed from it.
+            order = itemgetter("recorded_at", "entity_id", "kind", "sequence")
+            sound = sorted((row for row in rows if self._is_sound(row, state)), key=order)
+            if sound:
+                await _place(connection, sound, state.size, edge)
+            await _swap(connection, state, edge, _complete_until(rows, self._batch, state))
+        self._edge = edge
+        measures.LOG_PLACED.inc(len(sound))
+        return len(sound)
+
+    async def _edge_at(self, connection: Session, state: State) -> tiles.Edge:
+        """Give the edge of the tree, ours to change; read and checked unless we know it already."""
+        known = self._edge
+        if known is None or known.size != state.size:
+            known = await read_edge(connection, state.size)
+        if known.root() != state.root:
+            raise Unsound("root", f"the tiles do not come to the root at size {state.size}")
+        return tiles.Edge(known.size, dict(known.tiles))
+
+    def _is_sound(self, row: Row, state: State) -> bool:
+        """Check a row against its leaf hash and its time; one that does not fit stays, and is told."""
+        wrong = _fault(row, state)
+        key = (row["entity_id"], row["kind"], row["sequence"])
+        if wrong is None:
+            return True
+        if key not in self._refused:
+            self._refused.add(key)
+            measures.SELF_CHECK_FAILURES.labels("leaf").inc()
+            fields = dict(zip(("entity", "kind", "sequence"), key, strict=True)) | {"why": wrong}
+            log.error("an entry is not placed in the log", extra={"fields": fields})
+        return False
+
+    async def sign(self) -> None:
+        """Sign where the log stands, unless that is signed; raises ``Unsound`` rather than contradict."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            if not await connection.fetchval(SQL.try_lock):
+                return
+            state = await read_state(connection)
+            pending = await connection.fetchrow(
+                SQL.count_pending, self._most_pending + 1, state.complete_until
+            )
+            if pending is not None:
+                measures.LOG_PENDING.set(pending["pending"])
+                measures.LOG_REFUSED.set(pending["refused"])
+                await connection.execute(SQL.note, pending["pending"], _idle_until(pending["pending"], state))
+            await self._checkpoints.sign(connection, state.size, state.root)
+            measures.LOG_SIZE.set(state.size)
+        self._checkpoints.cosign(self._pool)
+
+
+async def read_state(connection: Session) -> State:
+    """Read where the log stands; raises ``Unsound`` before it has begun."""
+    row = await connection.fetchrow(SQL.state)
+    if row is None:
+        raise Unsound("state", "the log has not begun in this database")
+    return State(row["size"], row["root"], row["complete_until"], row["horizon"])
+
+
+async def read_edge(connection: Session, size: int) -> tiles.Edge:
+    """Read the right edge of the tree from its tiles; raises ``Unsound`` when they are not all there."""
+    held = await read_tiles(connection, tiles.Edge.places(size))
+    try:
+        return tiles.Edge.of(size, held)
+    except ValueError as error:
+        raise Unsound("tiles", str(error)) from error
+
+
+def _fault(row: Row, state: State) -> str | None:
+    """Say what is wrong with a row that waits; None when it may be placed."""
+    if row["recorded_at"] is None:
+        return "it is not stored"
+    if state.complete_until is not None and row["recorded_at"] < state.complete_until:
+        return "it is back-dated: the log was complete until a later instant"
+    if leaf_hash(_leaf(row)) != row["leaf_hash"]:
+        return "its leaf hash is not that of its content, place and time"
+    return None
+
+
+def _leaf(row: Row) -> bytes:
+    entity, sequence, recorded_at, commitment = (
+        row[name] for name in ("entity_id", "sequence", "recorded_at", "commitment")
+    )
+    if row["kind"] == "notice":
+        return notice_leaf(entity, sequence, row["due"], recorded_at, commitment)
+    return leaf(entity, sequence, recorded_at, row["source"], commitment)
+
+
+async def _place(connection: Session, rows: Sequence[Row], first: int, edge: tiles.Edge) -> None:
+    """Write entries and tiles, and take the rows from the queue."""
+    grown = edge.extend([row["leaf_hash"] for row in rows])
+    await connection.execute(
+        SQL.insert_entries,
+        first,
+        [row["entity_id"] for row in rows],
+        [row["kind"] for row in rows],
+        [row["sequence"] for row in rows],
+    )
+    await connection.execute(
+        SQL.grow_tiles, [level for level, _ in grown], [index for _, index in grown], list(grown.values())
+    )
+    await connection.execute(SQL.delete_pending, [row["ctid"] for row in rows])
+
+
+async def _swap(connection: Session, state: State, edge: tiles.Edge, complete_until: datetime | None) -> None:
+    swapped = await connection.fetchval(SQL.swap, state.size, edge.size, edge.root(), complete_until)
+    if swapped is None:
+        raise Overtaken
+
+
+def _complete_until(rows: Sequence[Row], batch: int, state: State) -> datetime | None:
+    """Say until when everything has its position: the horizon, or the last row of a full batch."""
+    if len(rows) < batch:
+        return state.horizon
+    last = rows[-1]
+    return min(state.horizon, last["queued_at"]) if last["timed"] else None
+
+
+def _idle_until(pending: int, state: State) -> datetime | None:
+    """Say the same when nothing waits: the horizon was read before the queue was."""
+    return state.horizon if pending == 0 else None

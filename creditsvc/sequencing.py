@@ -1,0 +1,73 @@
+"""The sequencer as a process: ``python -m creditsvc.sequencing``, started by ``creditsvc.service``.
+
+It alone reads the key that signs checkpoints. It says "ready" on standard output when it is at work, and
+stops on SIGTERM or when its standard input ends, which is when its parent is gone.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from contextlib import suppress
+
+import uvloop
+from prometheus_client import values
+
+from creditsvc import logs
+from creditsvc.errors import Refusal
+from creditsvc.logs import error_fields
+from creditsvc.service import READY, SEQUENCER
+from creditsvc.settings import Settings
+
+log = logging.getLogger("creditsvc.sequencing")
+
+
+def main() -> None:
+    settings = Settings.from_environment()
+    logs.configure(settings.log_level)
+    values.ValueClass = values.MultiProcessValue(lambda: SEQUENCER)  # type: ignore[no-untyped-call]
+    uvloop.run(_work(settings))
+
+
+async def _work(settings: Settings) -> None:
+    from creditsvc.ledger.checkpoints import Checkpoints  # noqa: PLC0415  metrics are made at import
+    from creditsvc.ledger.failures import AGAIN  # noqa: PLC0415
+    from creditsvc.ledger.sequencer import Sequencer  # noqa: PLC0415
+    from creditsvc.ledger.signing import begin, checkpoint_file, log_signer  # noqa: PLC0415
+    from creditsvc.store.database import connect, sequence_pool  # noqa: PLC0415
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGINT, stop.set)
+    loop.add_reader(sys.stdin.fileno(), stop.set)
+    try:
+        connection = await connect(settings.database_url)
+        known = await begin(connection, settings)
+        await connection.close()
+        signer = log_signer(settings, known)
+        pool = await sequence_pool(settings.database_url, settings)
+    except (*AGAIN, Refusal, ValueError) as error:
+        log.error("the sequencer cannot start", extra={"fields": error_fields(error)})  # noqa: TRY400
+        sys.exit(os.EX_TEMPFAIL if isinstance(error, AGAIN) else 1)
+    async with pool:
+        sequencer = Sequencer(
+            pool,
+            Checkpoints(signer, checkpoint_file(settings)),
+            interval_s=settings.log_interval_s,
+            most_pending=settings.log_pending_max,
+        )
+        running = asyncio.create_task(sequencer.run())
+        stopping = asyncio.create_task(stop.wait())
+        os.write(sys.stdout.fileno(), READY)
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # nobody reads the pipe any more
+        await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
+        loop.remove_reader(sys.stdin.fileno())
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+-- name: try_lock
+-- One sequencer at a time; held to the end of the transaction.
+select pg_try_advisory_xact_lock(7240117, 3);
+
+-- name: state
+-- Where the log stands, and the instant before which nothing more can come to be recorded. Read before the queue is.
+select size, root, complete_until, append_horizon() as horizon from log_state;
+
+-- name: pending
+-- The next of what waits, in the order of the queue, each with its leaf's parts from the stored row. What was put there without a
+-- time comes first; what stands before the instant that the log is complete until was refused, and stays.
+select p.ctid, p.entity_id, p.kind, p.sequence, p.recorded_at > '-infinity' as timed,
+       case when p.recorded_at > '-infinity' then p.recorded_at end as queued_at,
+       s.recorded_at, s.source, s.due, s.commitment, s.leaf_hash
+from (
+    (select ctid, entity_id, kind, sequence, recorded_at
+     from log_pending
+     where recorded_at = '-infinity'
+     order by recorded_at, entity_id, kind, sequence
+     limit $1)
+    union all
+    (select ctid, entity_id, kind, sequence, recorded_at
+     from log_pending
+     where recorded_at > '-infinity' and recorded_at >= coalesce($2::timestamptz, '-infinity')
+     order by recorded_at, entity_id, kind, sequence
+     limit $1)
+    order by recorded_at, entity_id, kind, sequence
+    limit $1
+) as p
+left join lateral (
+    (select e.recorded_at, e.source, null::timestamptz as due, sha256(e.salt || e.content) as commitment, e.leaf_hash
+     from event e
+     where p.kind = 'event' and e.entity_id = p.entity_id and e.sequence = p.sequence)
+    union all
+    (select n.recorded_at, null, n.due, sha256(n.salt || n.content), n.leaf_hash
+     from notice n
+     where p.kind = 'notice' and n.entity_id = p.entity_id and n.number = p.sequence)
+    limit 1
+) as s on true
+order by p.recorded_at, p.entity_id, p.kind, p.sequence;
+
+-- name: tiles
+-- Tiles of the tree, by their places.
+select t.level, t.tile, t.hashes
+from unnest($1::smallint[], $2::bigint[]) as k (level, tile)
+join log_tile t on t.level = k.level and t.tile = k.tile;
+
+-- name: insert_entries
+-- What stands at the next positions.
+insert into log_entry (position, entity_id, kind, sequence)
+select $1::bigint + k.place - 1, k.entity_id, k.kind, k.sequence
+from unnest($2::text[], $3::text[], $4::bigint[]) with ordinality as k (entity_id, kind, sequence, place);
+
+-- name: grow_tiles
+-- Tiles as they stand now; the table sees to it that one only grows.
+insert into log_tile (level, tile, hashes)
+select k.level, k.tile, k.hashes
+from unnest($1::smallint[], $2::bigint[], $3::bytea[]) as k (level, tile, hashes)
+on conflict (level, tile) do update set hashes = excluded.hashes;
+
+-- name: delete_pending
+-- What has its position waits no longer; nobody changes rows of this table, so their places hold.
+delete from log_pending where ctid = any($1::tid[]);
+
+-- name: swap
+-- Compare and swap: no row when somebody else gave out positions since.
+update log_state
+set size = $2, root = $3, complete_until = greatest(complete_until, $4), drained_at = clock_timestamp()
+where size = $1
+returning size;
+
+-- name: count_pending
+-- How much waits, counted up to a bound, and how much of it was refused.
+select count(*) filter (where w.recorded_at = '-infinity' or $2::timestamptz is null or w.recorded_at >= $2) as pending,
+       count(*) filter (where w.recorded_at > '-infinity' and w.recorded_at < $2) as refused
+from (select recorded_at from log_pending limit $1) as w;
+
+-- name: note
+-- That the sequencer is alive, how much waits, and until when the log is complete.
+update log_state
+set pending = $1, complete_until = greatest(complete_until, $2), drained_at = clock_timestamp();
+
+-- name: last_checkpoint
+-- The last one signed.
+select note from log_checkpoint order by size desc limit 1;
+
+-- name: insert_checkpoint
+-- A checkpoint as it is signed.
+insert into log_checkpoint (size, root, note) values ($1, $2, $3);
+
+-- name: insert_cosignatures
+-- What witnesses answered to one checkpoint.
+insert into log_cosignature (size, witness, line)
+select $1::bigint, k.witness, k.line
+from unnest($2::text[], $3::text[]) as k (witness, line)
+on conflict (size, witness) do nothing;
+
+-- name: backlog
+-- How much waits for the log, and for how long the oldest of it has; what waited when the log began counts from then.
+select s.pending, s.drained_at,
+       extract(epoch from clock_timestamp() - greatest(i.began_at, (
+           select w.recorded_at
+           from log_pending w
+           where w.recorded_at >= coalesce(s.complete_until, '-infinity')
+           order by w.recorded_at
+           limit 1)))::double precision as oldest_s
+from log_state s, log_identity i
+where exists (select from log_pending w where w.recorded_at >= coalesce(s.complete_until, '-infinity'));

@@ -1,0 +1,350 @@
+"""The sequencer: every event once, one root for a size, whoever runs beside it and wherever it is killed."""
+
+import asyncio
+import itertools
+import random
+from collections import Counter
+from contextlib import AsyncExitStack
+
+import asyncpg
+import pytest
+
+from creditsvc.domain.canonical import commit, leaf, leaf_hash
+from creditsvc.errors import Unavailable
+from creditsvc.ledger.backlog import Backlog
+from creditsvc.ledger.checkpoints import Unsound, read_tiles
+from creditsvc.ledger.sequencer import SQL, Overtaken
+from creditsvc.ledger.signing import CHECKPOINT, LOG_KEY, LogRefused, begin, identity
+from creditsvc.ledger.tiles import needed_for_root, root
+from creditsvc.settings import Settings
+from creditsvc.store.database import Queries, connect, sequence_pool
+from creditsvc.verifier import EMPTY_ROOT, VerifierKey, open_checkpoint, root_of
+from tests.faults import ERRORS, Faults, faulty_pools
+from tests.making import event, ledger
+from tests.sequencing import sequenced, sequencer, settled
+
+
+def entity(number):
+    """An organisation of a scheme without check digits."""
+    return f"usdot:{100000 + number}"
+
+
+_numbers = itertools.count()
+
+
+async def push(writer, count, entities=7):
+    await writer.submit(
+        [
+            event("inspection.completed", f"I{next(_numbers)}", subject=entity(n % entities))
+            for n in range(count)
+        ]
+    )
+
+
+async def check(dsn):
+    """Everything that must hold of a log, whatever happened; gives its size."""
+    connection = await connect(dsn)
+    try:
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            return await _check(connection)
+    finally:
+        await connection.close()
+
+
+async def _check(connection):
+    known = await identity(connection)
+    state = await connection.fetchrow("select size, root from log_state")
+    rows = await connection.fetch(
+        "select l.position, l.entity_id, l.sequence, e.recorded_at, e.source, e.salt, e.content "
+        "from log_entry l left join event e using (entity_id, sequence) order by l.position"
+    )
+    assert [row["position"] for row in rows] == [*range(state["size"])]
+    last = Counter()
+    for row in rows:
+        last[row["entity_id"]] += 1
+        assert row["sequence"] == last[row["entity_id"]], "an organisation's events in their order"
+    waiting = await connection.fetchval("select count(*) from log_pending")
+    assert await connection.fetchval("select count(*) from event") == len(rows) + waiting
+    hashes = [
+        leaf_hash(
+            leaf(
+                row["entity_id"],
+                row["sequence"],
+                row["recorded_at"],
+                row["source"],
+                commit(row["salt"], row["content"]),
+            )
+        )
+        for row in rows
+    ]
+    assert root_of(hashes) == state["root"]
+    tiles = await read_tiles(connection, sorted(needed_for_root(state["size"])))
+    assert root(state["size"], tiles) == state["root"]
+    for row in await connection.fetch("select size, root, note from log_checkpoint"):
+        opened = open_checkpoint(row["note"], VerifierKey.parse(known.verifier_key))
+        assert (opened.size, opened.root) == (row["size"], row["root"])
+        assert root_of(hashes[: row["size"]]) == row["root"], "never two roots for a size"
+    return state["size"]
+
+
+async def test_an_empty_log_is_signed(database, tmp_path):
+    async with sequencer(database, tmp_path) as one:
+        await one.sign()
+        assert await one.drain() == 0
+    connection = await connect(database)
+    row = await connection.fetchrow("select size, root from log_checkpoint")
+    await connection.close()
+    assert tuple(row) == (0, EMPTY_ROOT)
+
+
+async def test_drains_in_batches_and_signs(database, tmp_path):
+    async with ledger(database) as (writer, _), sequencer(database, tmp_path, batch=100) as one:
+        await push(writer, 450)
+        await push(writer, 150, entities=3)
+        placed = [await one.drain() for _ in range(7)]
+        assert placed == [100] * 6 + [0]
+        await one.sign()
+    assert await check(database) == 600
+    note = (tmp_path / "log" / CHECKPOINT).read_text()
+    connection = await connect(database)
+    assert note == await connection.fetchval("select note from log_checkpoint where size = 600")
+    assert await connection.fetchval("select complete_until <= clock_timestamp() from log_state")
+    await connection.close()
+
+
+async def test_what_waited_before_there_was_a_log_is_placed_first(database, tmp_path):
+    async with ledger(database) as (writer, _):
+        await push(writer, 20)
+        connection = await connect(database)
+        await connection.execute(
+            "update log_pending set recorded_at = '-infinity'"
+        )  # as older code left them
+        await connection.close()
+        await push(writer, 20, entities=2)
+        async with sequenced(database, tmp_path, batch=7):
+            assert await settled(database) == 40
+    assert await check(database) == 40
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_sequencers_beside_each_other_and_writers(database, tmp_path, seed):
+    chance = random.Random(seed)
+    async with ledger(database) as (writer, _), AsyncExitStack() as stack:
+        for _ in range(3):
+            await stack.enter_async_context(sequenced(database, tmp_path, batch=chance.choice([1, 3, 50])))
+
+        async def write(number):
+            for turn in range(6):
+                await asyncio.sleep(chance.random() / 50)
+                events = [
+                    event("inspection.completed", f"{number}-{turn}-{n}", subject=entity(chance.randrange(9)))
+                    for n in range(chance.randrange(1, 9))
+                ]
+                await writer.submit(events)
+
+        await asyncio.gather(*map(write, range(8)))
+        size = await settled(database)
+    assert await check(database) == size > 48
+
+
+async def test_without_the_lock_the_swap_alone_keeps_a_second_one_harmless(database, tmp_path, monkeypatch):
+    unlocked = Queries(dict(SQL) | {"try_lock": "select true"})
+    monkeypatch.setattr("creditsvc.ledger.sequencer.SQL", unlocked)
+    overtaken = 0
+    async with ledger(database) as (writer, _), AsyncExitStack() as stack:
+        ones = [await stack.enter_async_context(sequencer(database, tmp_path, batch=5)) for _ in range(4)]
+        for turn in range(8):
+            await push(writer, 40, entities=5 + turn)
+            for outcome in await asyncio.gather(*(one.drain() for one in ones), return_exceptions=True):
+                overtaken += isinstance(outcome, Exception)
+                assert not isinstance(outcome, Unsound), outcome
+        while await ones[0].drain():
+            pass
+        await ones[0].sign()
+    assert overtaken > 0, "the swap was never put to the test"
+    assert await check(database) == 320
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("error", ["does not exist", "timeout"])
+async def test_killed_between_any_two_steps(database, tmp_path, monkeypatch, when, error):
+    faults = Faults()
+    async with ledger(database) as (writer, _):
+        faulty_pools(monkeypatch, faults)
+        async with sequencer(database, tmp_path, batch=10) as dying, sequencer(database, tmp_path) as other:
+            at, hits = 1, 0
+            while True:
+                await push(writer, 25, entities=4)
+                faults.set(at, when, ERRORS[error])
+                try:
+                    await dying.drain()
+                    await dying.sign()
+                    await dying.drain()
+                except (OSError, TimeoutError, *_database_errors()):
+                    hits += 1
+                was_hit = faults.hit
+                faults.heal()
+                if not was_hit:
+                    break
+                if at % 3 == 0:  # another takes over; else the same one comes back
+                    await other.drain()
+                    await other.sign()
+                at += 1
+            while await dying.drain():
+                pass
+            await dying.sign()
+    assert hits >= 20, "every call of the three steps has failed once"
+    assert await check(database) == 25 * at
+
+
+def _database_errors():
+    return (asyncpg.PostgresError, asyncpg.InterfaceError, Overtaken)
+
+
+async def test_a_log_set_back_is_not_signed_nor_grown(database, tmp_path):
+    async with ledger(database) as (writer, _), sequencer(database, tmp_path) as one:
+        await push(writer, 30)
+        await one.drain()
+        await one.sign()
+        connection = await connect(database)
+        await connection.execute(
+            "alter table log_checkpoint disable trigger user; delete from log_checkpoint;"
+            "alter table log_checkpoint enable trigger user; alter table log_entry disable trigger user;"
+            "delete from log_entry where position >= 20; update log_state set size = 20"
+        )
+        await connection.close()
+        with pytest.raises(Unsound, match="set back"):
+            await one.sign()
+        await push(writer, 1)
+        with pytest.raises(Unsound):
+            await one.drain()
+
+
+@pytest.mark.parametrize("place", [(0, 0), (0, 1), (1, 0)])
+async def test_a_rewritten_tile_is_not_signed(database, tmp_path, place):
+    async with ledger(database) as (writer, _), sequencer(database, tmp_path) as one:
+        await push(writer, 400)
+        await one.drain()
+        await one.sign()
+        await push(writer, 3)
+        await one.drain()
+        connection = await connect(database)
+        await connection.execute("alter table log_tile disable trigger user")
+        await connection.execute(
+            "update log_tile set hashes = set_byte(hashes, 0, get_byte(hashes, 0) # 1)"
+            " where level = $1 and tile = $2",
+            *place,
+        )
+        await connection.close()
+        if place == (0, 0):  # under its parent's hash, where only fsck and those who fetch it look
+            await one.sign()
+            return
+        with pytest.raises(Unsound):
+            await one.sign()
+
+
+async def test_another_logs_checkpoint_in_the_file_is_refused(database, tmp_path, make_database):
+    async with sequencer(await make_database(), tmp_path / "other") as stranger:
+        await stranger.sign()
+    async with sequencer(database, tmp_path) as one:
+        (tmp_path / "log" / CHECKPOINT).write_text((tmp_path / "other" / "log" / CHECKPOINT).read_text())
+        with pytest.raises(Unsound, match="not one that this log signed"):
+            await one.sign()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "content = set_byte(content, 1, 255)",
+        "salt = set_byte(salt, 1, get_byte(salt, 1) # 1)",
+        "source = 'urn:agency:x'",
+        "recorded_at = recorded_at + interval '1 microsecond'",
+    ],
+)
+async def test_an_event_altered_before_it_was_placed_is_left_and_told(database, tmp_path, change, caplog):
+    async with ledger(database) as (writer, _), sequencer(database, tmp_path) as one:
+        await push(writer, 10, entities=10)
+        connection = await connect(database)
+        await connection.execute("alter table event disable trigger user")
+        altering = f"update event set {change} where entity_id = 'usdot:100004'"  # noqa: S608  as above
+        await connection.execute(altering)
+        assert await one.drain() == 9
+        assert await one.drain() == 0
+        assert "an entry is not placed in the log" in caplog.text
+        await one.sign()
+        await push(writer, 1, entities=1)  # and the rest goes on
+        assert await one.drain() == 1
+        assert await connection.fetchval("select count(*) from log_pending") == 1
+        await connection.close()
+
+
+async def test_a_back_dated_event_is_not_placed(database, tmp_path, caplog):
+    async with ledger(database) as (writer, _), sequencer(database, tmp_path) as one:
+        await push(writer, 5)
+        await one.drain()
+        connection = await connect(database)
+        await connection.execute(
+            "insert into event select 'usdot:7', 1, recorded_at - interval '1 day', source, 'forged', type,"
+            " time, record, content, salt, leaf_hash, opens, touches_public from event limit 1"
+        )
+        await connection.execute("insert into log_pending (entity_id, sequence) values ('usdot:7', 1)")
+        assert await one.drain() == 0
+        assert await connection.fetchval("select size from log_state") == 5
+        await connection.close()
+        assert any("back-dated" in str(record.__dict__.get("fields")) for record in caplog.records)
+
+
+async def test_nothing_is_recorded_before_what_the_log_is_complete_until(database, tmp_path):
+    """A clock set back must not put events where the log says that there are none."""
+    async with ledger(database) as (writer, _), sequencer(database, tmp_path) as one:
+        connection = await connect(database)
+        ahead = await connection.fetchval(
+            "update log_state set complete_until = clock_timestamp() + interval '1 hour'"
+            " returning complete_until"
+        )
+        await connection.close()
+        await push(writer, 3)
+        assert await one.drain() == 3
+    connection = await connect(database)
+    assert await connection.fetchval("select min(recorded_at) from event") >= ahead
+    await connection.close()
+
+
+async def test_a_log_keeps_its_key_and_its_name(database, tmp_path):
+    settings = Settings(data_dir=tmp_path, log_origin="example.org/log")
+    connection = await connect(database)
+    known = await begin(connection, settings)
+    assert known == await begin(connection, settings)
+    assert known.verifier_key.startswith("example.org/log+")
+    assert (tmp_path / "log" / LOG_KEY).stat().st_mode & 0o777 == 0o600
+    with pytest.raises(LogRefused, match="keeps its origin"):
+        await begin(connection, Settings(data_dir=tmp_path, log_origin="example.org/other"))
+    with pytest.raises(LogRefused, match="is missing"):
+        await begin(connection, Settings(data_dir=tmp_path / "elsewhere"))
+    (tmp_path / "log" / LOG_KEY).write_text("no key")
+    with pytest.raises(LogRefused, match="does not hold"):
+        await begin(connection, settings)
+    await connection.close()
+
+
+async def test_events_are_put_off_while_the_log_cannot_keep_up(database, tmp_path):
+    settings = Settings(data_dir=tmp_path)
+    async with sequencer(database, tmp_path) as one, await sequence_pool(database, settings) as pool:
+        backlog = Backlog(pool, longest_s=0.2, most_pending=1_000)
+        async with ledger(database, gate=backlog.refuse_if_full) as (writer, _):
+            await push(writer, 3)
+            await asyncio.sleep(0.4)
+            await backlog.look()
+            with pytest.raises(Unavailable) as refused:
+                await push(writer, 1)
+            assert refused.value.retry_after_s
+            await one.drain()
+            await backlog.look()
+            await push(writer, 1)
+            await one.sign()
+            crowded = Backlog(pool, longest_s=60, most_pending=1)
+            await crowded.look()
+            with pytest.raises(Unavailable):
+                crowded.refuse_if_full()
+            await crowded.close()
+        await backlog.close()
