@@ -1,0 +1,215 @@
+"""The change feed: the log by position, as each reader may see it, a page at a time.
+
+A page never looks beyond the newest checkpoint, below which positions neither change nor come to be filled
+later; ``next`` counts on over everything that was looked at, shown or not. What a page costs depends on what
+it looks at, which is bounded, and never on how long the log is.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+from creditsvc.domain.account import RecordKey
+from creditsvc.domain.catalogue import Catalogue
+from creditsvc.errors import Internal, RateLimited
+from creditsvc.ledger.entries import Row
+from creditsvc.ledger.feed_items import Pick, Place, item
+from creditsvc.ledger.feed_rules import Course, Entry, Reading, Told
+from creditsvc.ledger.folds import Charge, free
+from creditsvc.ledger.turns import in_turns
+from creditsvc.store.database import Pool, load_queries
+
+SQL = load_queries("feed")
+
+SCAN_MAX = 10_000  # positions that one request looks at
+EVENTS_MAX = 50_000  # and events of the records that stand there
+BYTES_MAX = 8 * 1024 * 1024  # of one page, unless its only item is longer
+CHUNK = 500  # positions read at a time
+GROUP_EVENTS = 5_000  # events of records read at a time: some milliseconds on the loop
+POSITIONS_PER_UNIT, EVENTS_PER_UNIT = 1_000, 100  # what is charged against the caller's rate limit
+
+Key = tuple[str, RecordKey]  # entity, record
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Items in the order of their positions, and the position to ask from next."""
+
+    items: list[dict[str, Any]]
+    next: int
+
+
+@dataclass(slots=True)
+class _Making:
+    """A page in the making; ``next`` is the first position that it has not dealt with."""
+
+    next: int
+    limit: int
+    items: list[dict[str, Any]] = field(default_factory=list)
+    bytes: int = 0
+    events: int = 0
+    full: bool = False
+
+    def take(self, pick: Pick) -> bool:
+        """Take it if there is room; the first always has."""
+        if len(self.items) and self.bytes + pick.bytes > BYTES_MAX:
+            return False
+        self.bytes += pick.bytes
+        return True
+
+
+class Feed:
+    """Reads the log for whoever asks."""
+
+    def __init__(self, pool: Pool, catalogue: Catalogue) -> None:
+        self._pool = pool
+        self._catalogue = catalogue
+        # Pages leave connections to the other reads, and take turns at what they have, query by query.
+        self._turn = asyncio.Semaphore(max(1, pool.get_max_size() // 2))
+
+    async def page(
+        self,
+        reading: Reading,
+        start: int,
+        end: int,
+        *,
+        limit: int,
+        charge: Charge = free,
+    ) -> Page:
+        """Give what a reader is shown from ``start`` on and before ``end``, a checkpoint's size.
+
+        Looks at no more than ``SCAN_MAX`` positions. Raises what ``charge`` raises, unless the page has
+        come some way by then: it ends there. ``Internal`` when what the log names is not stored.
+        """
+        page = _Making(start, limit)
+        end = min(end, start + SCAN_MAX)
+        chunk = min(limit, CHUNK)
+        while page.next < end and not page.full and page.events < EVENTS_MAX:
+            try:
+                await self._chunk(page, reading, end, chunk, charge)
+            except RateLimited:
+                if page.next == start:
+                    raise
+                break
+            chunk = min(2 * chunk, CHUNK)
+        return Page(page.items, page.next)
+
+    async def _chunk(self, page: _Making, reading: Reading, end: int, chunk: int, charge: Charge) -> None:
+        entities = reading.filter.entities
+        named = None if entities is None else sorted(entities)
+        rows = await self._fetch(SQL.positions, page.next, end, named, chunk)
+        through = rows[-1]["position"] + 1 if len(rows) == chunk else end
+        charge((through - page.next) / POSITIONS_PER_UNIT + len(rows) / EVENTS_PER_UNIT)
+        for group in _groups(rows, reading):
+            if page.events >= EVENTS_MAX:
+                return
+            await self._group(page, reading, group, charge)
+            if page.full:
+                return
+        page.next = through
+
+    async def _group(self, page: _Making, reading: Reading, rows: Sequence[Row], charge: Charge) -> None:
+        courses = await self._courses(page, reading, rows, charge)
+        picks: list[Pick] = []
+        following = page.next
+        async for row in in_turns(rows):
+            pick = _pick(row, courses.get(_key(row)), reading)
+            if pick is not None:
+                if not page.take(pick):
+                    page.full = True
+                    break
+                picks.append(pick)
+            following = row["position"] + 1
+            if len(page.items) + len(picks) == page.limit:
+                page.full = True
+                break
+        page.items += await self._items(picks, reading)
+        page.next = following
+
+    async def _courses(
+        self, page: _Making, reading: Reading, rows: Sequence[Row], charge: Charge
+    ) -> Mapping[Key, Course]:
+        """Find what became of the records of others."""
+        found: dict[Key, Course] = {}
+        asked: dict[Key, int] = {}
+        for row in rows:
+            if not _is_to_follow(row, reading):
+                continue
+            if row["held"] == 1 and row["kind"] == "event":
+                told = Told(row["position"], row["sequence"], row["type"], row["bytes"])
+                found[_key(row)] = Course.of((told,), self._catalogue)
+            else:
+                asked[_key(row)] = row["held"]
+        if asked:
+            page.events += sum(asked.values())
+            charge(sum(asked.values()) / EVENTS_PER_UNIT)
+            found |= await self._read_courses(list(asked))
+        return found
+
+    async def _read_courses(self, keys: list[Key]) -> dict[Key, Course]:
+        rows = await self._fetch(
+            SQL.courses,
+            [entity for entity, _ in keys],
+            [record for _, (record, _) in keys],
+            [source for _, (_, source) in keys],
+        )
+        events: dict[Key, list[Told]] = {key: [] for key in keys}
+        for row in rows:
+            told = Told(row["position"], row["sequence"], row["type"], row["bytes"])
+            events[keys[row["place"] - 1]].append(told)
+        return {key: Course.of(told, self._catalogue) for key, told in events.items()}
+
+    async def _items(self, picks: Sequence[Pick], reading: Reading) -> list[dict[str, Any]]:
+        wanted = sorted((part for pick in picks for part in pick.parts), key=itemgetter(0))
+        stored: dict[Place, Row] = {}
+        for kind, parts in groupby(wanted, key=itemgetter(0)):
+            entities, numbers, shares = zip(*((one[1], one[2], one[3]) for one in parts), strict=True)
+            query = SQL.events if kind == "event" else SQL.notices
+            for row in await self._fetch(query, entities, numbers, shares):
+                stored[kind, row["entity_id"], row["sequence"], row["part"]] = row
+        return [item(pick, stored, leaf=reading.leaves) async for pick in in_turns(picks)]
+
+    async def _fetch(self, query: str, *given: Any) -> list[Row]:
+        async with self._turn, self._pool.acquire() as connection:
+            return await connection.fetch(query, *given)
+
+
+def _key(row: Row) -> Key:
+    return row["entity_id"], (row["record"], row["source"])
+
+
+def _is_to_follow(row: Row, reading: Reading) -> bool:
+    """Whether it has to be known what became of the record; not where nothing of it can be shown."""
+    if reading.is_party(row["source"]):
+        return False
+    return reading.filter.takes_source(row["source"])
+
+
+def _groups(rows: Sequence[Row], reading: Reading) -> list[list[Row]]:
+    """Cut rows into groups whose records have not too many events; one record fits in any case."""
+    groups: list[list[Row]] = [[]]
+    counted: set[Key] = set()
+    events = 0
+    for row in rows:
+        if row["record"] is None:
+            raise Internal("What the log has at a position is not stored: run creditsvc fsck")
+        held = row["held"] if _is_to_follow(row, reading) and _key(row) not in counted else 0
+        if groups[-1] and events + held > GROUP_EVENTS:
+            groups.append([])
+            counted, events = set(), 0
+        if held:
+            counted.add(_key(row))
+            events += held
+        groups[-1].append(row)
+    return groups
+
+
+def _pick(row: Row, course: Course | None, reading: Reading) -> Pick | None:
+    entry = Entry(row["position"], row["kind"], row["type"], row["source"])
+    if course is None and not reading.is_party(entry.source):
+        course = Course((), stands=False, opened_at=None, withdrawn_at=None)
+    showing, earlier = reading.show(entry, course)
+    return None if showing is None else Pick.of(row, showing, earlier, leaf=reading.leaves)
