@@ -9,7 +9,9 @@ from aiohttp import web
 from creditsvc.domain import catalogue
 from creditsvc.domain.schedule import schedule_of
 from creditsvc.domain.standing import Rules
-from creditsvc.ledger import releases
+from creditsvc.ledger import releases, signing
+from creditsvc.ledger.log import Log
+from creditsvc.ledger.promises import Promises
 from creditsvc.ledger.rankings import Rankings
 from creditsvc.ledger.reader import Reader
 from creditsvc.ledger.refolder import Refolder
@@ -24,6 +26,7 @@ from creditsvc.web import (
     entities,
     events,
     explanations,
+    log,
     lookups,
     metrics,
     models,
@@ -40,7 +43,9 @@ from creditsvc.web.keys import (
     CATALOGUE,
     DSN,
     LIFECYCLE,
+    LOG,
     LOOKUP_POOL,
+    PROMISES,
     READER,
     SCORES,
     SETTINGS,
@@ -57,6 +62,7 @@ ROUTES: tuple[Route, ...] = (
     *search.ROUTES,
     *scores.ROUTES,
     *lookups.ROUTES,
+    *log.ROUTES,
     *models.ROUTES,
     *catalogue_page.ROUTES,
     *openapi.ROUTES,
@@ -95,7 +101,7 @@ def serve(app: web.Application, routes: Iterable[Route]) -> dict[web.AbstractRou
     for route in routes:
         methods = ("GET", "HEAD") if route.method == "GET" else (route.method,)
         for method in methods:
-            table[app.router.add_route(method, route.path, route.handler)] = route
+            table[app.router.add_route(method, route.pattern, route.handler)] = route
     return table
 
 
@@ -125,6 +131,10 @@ async def _ledger(app: web.Application) -> AsyncIterator[None]:
     settings = app[SETTINGS]
     async with app[LOOKUP_POOL].acquire() as connection:
         announced = await releases.load(connection)
+        known = await signing.identity(connection)
+    if known is None:
+        raise signing.LogRefused("The log has not begun in this database: `creditsvc serve` begins it")
+    app[PROMISES] = Promises.of(settings, known)
     rules = Rules(app[CATALOGUE], schedule_of(announced, releases.OFFICIAL))
     writer = Writer(
         app[APPEND_POOL],
@@ -135,6 +145,8 @@ async def _ledger(app: web.Application) -> AsyncIterator[None]:
     app[APPEND] = writer
     refolder = Refolder(app[APPEND_POOL], rules, renew=_end)
     app[READER] = Reader(app[LOOKUP_POOL], refolder, rules)
+    app[LOG] = Log(app[LOOKUP_POOL], app[READER].moments.folds, known)
+    log.prepare(app)
     app[SCORES] = Scores(app[READER].moments, Rankings(app[LOOKUP_POOL]), rules, announced)
     models.prepare(app, announced)
     yield

@@ -24,10 +24,10 @@ from creditsvc.ledger import measures
 from creditsvc.ledger.receipts import Outcome, Receipt
 from creditsvc.ledger.writer import GROUP_EVENTS
 from creditsvc.web import auth, limits, problems
-from creditsvc.web.keys import APPEND, CATALOGUE, SETTINGS
+from creditsvc.web.keys import APPEND, CATALOGUE, PROMISES, SETTINGS
 from creditsvc.web.protocol import read_body
 from creditsvc.web.routes import Body, Response, Route
-from creditsvc.web.shapes import PushAnswer, ReceiptShape
+from creditsvc.web.shapes import PromisedReceipt, PushAnswer
 
 ONE = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
@@ -80,7 +80,8 @@ async def _push_one(request: web.Request, raw: Any) -> web.Response:
     if isinstance(outcome, Refusal):
         raise outcome
     status = 201 if outcome.status == "accepted" else 200
-    return _answer(outcome.document(), status)
+    promise = await request.app[PROMISES].over([outcome])
+    return _answer(outcome.document() | {"promise": promise}, status)
 
 
 async def _push_batch(request: web.Request, raw: Any) -> web.Response:
@@ -104,7 +105,9 @@ async def _push_batch(request: web.Request, raw: Any) -> web.Response:
         outcome.document() if isinstance(outcome, Receipt) else _rejected(item, outcome, place)
         for place, (item, outcome) in enumerate(zip(raw, outcomes, strict=True))
     ]
-    return _answer({"results": results}, 200)
+    receipts = [outcome for outcome in outcomes if isinstance(outcome, Receipt)]
+    promise = await request.app[PROMISES].over(receipts)
+    return _answer({"results": results, "promise": promise}, 200)
 
 
 async def _push_chunk(request: web.Request, raw: Sequence[Any]) -> list[Outcome]:
@@ -181,7 +184,8 @@ ROUTES = (
         summary="Push one event or a batch of up to 5,000",
         description=(
             "Each event stands or falls alone. A receipt means durable. Sending the same event again gives "
-            "the original receipt with status `duplicate`; what had no answer may be sent again."
+            "the original receipt with status `duplicate`; what had no answer may be sent again. The promise "
+            "is signed: the leaves of all receipts in the answer are in the log within the delay it names."
         ),
         roles=frozenset({"agency"}),
         body=Body(
@@ -192,7 +196,7 @@ ROUTES = (
             200: Response(
                 "The original receipt of a duplicate; or a batch's results, in its order", PushAnswer
             ),
-            201: Response("The event is recorded", ReceiptShape),
+            201: Response("The event is recorded", PromisedReceipt),
         },
         also_problems=frozenset({409}),
     ),

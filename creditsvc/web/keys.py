@@ -6,6 +6,8 @@ import asyncpg
 from aiohttp import web
 
 from creditsvc.domain.catalogue import Catalogue
+from creditsvc.ledger.log import Log
+from creditsvc.ledger.promises import Promises
 from creditsvc.ledger.reader import Reader
 from creditsvc.ledger.scores import Scores
 from creditsvc.ledger.writer import Writer
@@ -28,4 +30,6 @@ LOOKUP_POOL: web.AppKey[Pool] = web.AppKey("lookup_pool", asyncpg.Pool)
 APPEND_POOL: web.AppKey[Pool] = web.AppKey("append_pool", asyncpg.Pool)
 APPEND: web.AppKey[Writer] = web.AppKey("append", Writer)
 SCORES: web.AppKey[Scores] = web.AppKey("scores", Scores)
+LOG: web.AppKey[Log] = web.AppKey("log", Log)
+PROMISES: web.AppKey[Promises] = web.AppKey("promises", Promises)
 READER: web.AppKey[Reader] = web.AppKey("reader", Reader)

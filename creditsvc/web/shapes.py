@@ -22,6 +22,13 @@ Salt = Annotated[
         description="Goes before the event's canonical JSON in the hash that the leaf commits to; base64",
     ),
 ]
+Note = Annotated[
+    str,
+    Field(
+        pattern=r"^([^\n]+\n)+\n(— [^ \n]+ [A-Za-z0-9+/=]+\n)+$",
+        description="A signed note (C2SP signed-note): a text, an empty line, its signatures",
+    ),
+]
 Next = Annotated[str | None, Field(description="The cursor of the next page; null on the last")]
 View = Annotated[
     Instant, Field(description="The instant since which this holds; `as_of` it gives these bytes")
@@ -46,6 +53,13 @@ class ReceiptShape(Shape):
     salt: Salt
 
 
+class PromisedReceipt(ReceiptShape):
+    """A receipt of its own, with what it promises."""
+
+    model_config = ConfigDict(title="Receipt with its promise")
+    promise: Annotated[Note, Field(description="A note signed by the key for receipts")]
+
+
 class Rejection(Shape):
     """What was not taken, and why. Null where the event could not even be told by source and id."""
 
@@ -59,9 +73,12 @@ class BatchResults(Shape):
     """One result for each event of the batch, in its order."""
 
     results: list[ReceiptShape | Rejection]
+    promise: Annotated[
+        Note | None, Field(description="One for all receipts here, in this order; null where there is none")
+    ]
 
 
-class PushAnswer(RootModel[ReceiptShape | BatchResults]):
+class PushAnswer(RootModel[PromisedReceipt | BatchResults]):
     """The original receipt of a duplicate, or the results of a batch."""
 
 

@@ -16,6 +16,7 @@ import uvloop
 from prometheus_client import values
 
 from creditsvc import logs
+from creditsvc.errors import Refusal
 from creditsvc.logs import error_fields
 from creditsvc.service import KILL_GRACE_S, READY
 from creditsvc.settings import Settings
@@ -52,7 +53,8 @@ async def _work(settings: Settings, listening: socket.socket) -> None:
     try:
         await listener.start(listening)
     except Exception as error:  # noqa: BLE001  the parent reads the status, people read the log
-        log.error("the worker cannot start", extra={"fields": error_fields(error)})  # noqa: TRY400  no values
+        fields = error_fields(error) | ({"why": error.detail} if isinstance(error, Refusal) else {})
+        log.error("the worker cannot start", extra={"fields": fields})  # noqa: TRY400  no values
         sys.exit(os.EX_TEMPFAIL if is_passing(error) else 1)
     gc.collect()
     gc.freeze()  # what is there by now stays: the collector need not walk it again and again

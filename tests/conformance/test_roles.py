@@ -19,6 +19,13 @@ ALLOWED = {
     "records": EVERYONE,
     "history": EVERYONE,
     "search": EVERYONE,
+    "proof": EVERYONE,
+    "proofs": EVERYONE,
+    "log-checkpoint": EVERYONE,
+    "log-tile": EVERYONE,
+    "log-consistency": EVERYONE,
+    "log-verifier": EVERYONE,
+    "log-identity": EVERYONE,
     "score": EVERYONE,
     "score-what-if": EVERYONE,
     "models": EVERYONE,
@@ -30,7 +37,13 @@ ALLOWED = {
     "readyz": EVERYONE,
     "metrics": EVERYONE,
 }
-EXAMPLES = {"entity": (ENTITY, OTHER_ENTITY), "slug": ("malformed",)}
+EXAMPLES = {
+    "entity": (ENTITY, OTHER_ENTITY),
+    "slug": ("malformed",),
+    "sequence": ("1",),
+    "level": ("0",),
+    "tile": ("000.p/1",),
+}
 
 
 def test_every_route_stands_in_the_matrix():
@@ -39,11 +52,12 @@ def test_every_route_stands_in_the_matrix():
 
 def paths(route: Route) -> list[str]:
     """The route with every example of what its path may name: an own object, and a foreign one."""
+    found = [route.path]
     for parameter in route.parameters:
         if parameter.place == "path":
             name = "{" + parameter.name + "}"
-            return [route.path.replace(name, value) for value in EXAMPLES[parameter.name]]
-    return [route.path]
+            found = [path.replace(name, value) for path in found for value in EXAMPLES[parameter.name]]
+    return found
 
 
 @pytest.mark.parametrize("role", sorted(EVERYONE))
