@@ -185,9 +185,7 @@ def key_id_of(name: str, algorithm: int, public_key: bytes) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class VerifierKey:
-    """A public key and what it is called (C2SP signed-note)."""
-
+class VerifierKey:  # C2SP signed-note
     name: str
     key_id: bytes
     algorithm: int
@@ -216,7 +214,6 @@ class Signature:
     signature: bytes
 
     def line(self) -> str:
-        """Write it as it stands under a note, with the newline."""
         return f"— {self.name} {b64encode(self.key_id + self.signature).decode()}\n"
 
 
@@ -293,9 +290,7 @@ def open_checkpoint(text: str, key: VerifierKey) -> Checkpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
-    """That a leaf stands at an index of a log (C2SP tlog-proof); ``checkpoint`` is a signed note."""
-
+class Proof:  # C2SP tlog-proof; the checkpoint is a signed note
     index: int
     hashes: tuple[bytes, ...]
     extra: bytes
@@ -311,6 +306,12 @@ def parse_proof(text: str) -> Proof:
     """Read a proof without checking anything that it says."""
     found = _matched(rf"{PROOF_MAGIC}\n(?:extra {_BASE64}\n)?index {_NUMBER}\n{_HASHES}\n(.+)", text)
     return Proof(number(found[2]), _hashes(found[3]), decoded(found[1] or ""), found[4])
+
+
+def parse_consistency(text: str) -> tuple[int, tuple[bytes, ...], str]:
+    """Read older size, proof and newer checkpoint, as witnesses are told them (C2SP tlog-witness)."""
+    found = _matched(rf"old {_NUMBER}\n{_HASHES}\n(.+)", text)
+    return number(found[1]), _hashes(found[2]), found[3]
 
 
 def _matched(layout: str, text: str) -> re.Match[str]:
@@ -340,7 +341,6 @@ class Log:
         return opened
 
     def entry(self, hashed: bytes, index: int, proof: Sequence[bytes], checkpoint: str) -> Checkpoint:
-        """Check that a leaf stands at a position, and keep it."""
         opened = self.checkpoint(checkpoint)
         verify_inclusion(hashed, index, opened.size, proof, opened.root)
         self.positions[hashed] = index
@@ -361,12 +361,12 @@ class Log:
 
     def consistency(self, text: str) -> tuple[int, int]:
         """Check that the log goes on from an older checkpoint, which has been read; gives both sizes."""
-        found = _matched(rf"old {_NUMBER}\n{_HASHES}\n(.+)", text)
-        old, new = number(found[1]), self.checkpoint(found[3])
+        old, hashes, newest = parse_consistency(text)
+        new = self.checkpoint(newest)
         if old and old not in self.roots:
             raise Wrong(f"the older checkpoint, that of size {old}, is not given before it")
         if old:  # nothing precedes the empty tree, and it precedes everything
-            verify_consistency(old, new.size, _hashes(found[2]), self.roots[old], new.root)
+            verify_consistency(old, new.size, hashes, self.roots[old], new.root)
         return old, new.size
 
     def check(self, text: str) -> str:
