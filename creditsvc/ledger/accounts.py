@@ -120,8 +120,8 @@ async def store_records(
     """Fold what was loaded whole and store what it comes to; settles every account."""
     rows: list[tuple[Any, ...]] = []
     async for account in in_turns(accounts.values()):
-        settled_at = max(at, account.recorded_at) if account.recorded_at else at
-        for seen, record in account.settle(settled_at, rules):
+        since = account.views["shared"].since  # later than the clock where that was set back
+        for seen, record in account.settle(max(at, since) if since else at, rules):
             rows.append(
                 (
                     account.entity,
