@@ -39,8 +39,9 @@ campaign: $(VENV)/dev.stamp ## Kill, shuffle and repeat at random for ten minute
 	@$(BIN)/python -m tests.campaign --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 .PHONY: bench
-bench: $(VENV)/dev.stamp ## Measure scoring a history of 10,000 records by every model
+bench: $(VENV)/dev.stamp ## Measure scoring a history of 10,000 records, and the log beside ingest
 	@$(BIN)/python -m tests.bench.scoring
+	@$(BIN)/python -m tests.bench.log
 
 .PHONY: lint
 lint: $(VENV)/dev.stamp ## Check style, format and types alone

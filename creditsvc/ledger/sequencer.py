@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
 
+import asyncpg
+
 from creditsvc.domain.canonical import leaf, leaf_hash, notice_leaf
 from creditsvc.ledger import measures, tiles
 from creditsvc.ledger.checkpoints import SQL, Checkpoints, Unsound, read_tiles
@@ -74,7 +76,7 @@ class Sequencer:
                 pause_s = FAILED_PAUSE_S
             except Overtaken:
                 pause_s = IDLE_PAUSE_S
-            except (*AGAIN, OSError) as error:
+            except (*AGAIN, asyncpg.PostgresError) as error:
                 log.warning("sequencer: %s", type(error).__name__)
                 pause_s = FAILED_PAUSE_S
             await asyncio.sleep(pause_s)
