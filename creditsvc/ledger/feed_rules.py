@@ -14,11 +14,10 @@ from operator import itemgetter
 from typing import Literal
 
 from creditsvc.domain.catalogue import Catalogue
+from creditsvc.domain.notices import BEGAN, ENDED, EXPIRED, STEPPED
 from creditsvc.domain.views import Viewer
 
-NOTICE_TYPES = frozenset(
-    {"credit.publicity.began", "credit.publicity.ended", "credit.record.expired", "credit.score.stepped"}
-)
+NOTICE_TYPES = frozenset({BEGAN, ENDED, EXPIRED, STEPPED})
 OPENING = frozenset({"opens", "states"})
 WITHDRAWING = frozenset({"revokes", "repairs"})
 

@@ -26,6 +26,7 @@ from creditsvc.web import (
     entities,
     events,
     explanations,
+    feed,
     log,
     lookups,
     metrics,
@@ -62,6 +63,7 @@ ROUTES: tuple[Route, ...] = (
     *search.ROUTES,
     *scores.ROUTES,
     *lookups.ROUTES,
+    *feed.ROUTES,
     *log.ROUTES,
     *models.ROUTES,
     *catalogue_page.ROUTES,
@@ -85,7 +87,7 @@ def application(settings: Settings, dsn: str, routes: Iterable[Route] = ROUTES) 
     app[READINESS] = Readiness()
     app[TABLE] = serve(app, routes)
     app.on_response_prepare.append(finish_headers)
-    app.cleanup_ctx.extend((_pools, _keyring, _ledger))
+    app.cleanup_ctx.extend((_pools, _keyring, _ledger, feed.prepare))
     api = openapi.document(routes, app[CATALOGUE])
     pages.prepare(app)
     catalogue_page.prepare(app)

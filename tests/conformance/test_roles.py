@@ -15,6 +15,7 @@ EVERYONE = frozenset({"public", *ROLES})
 ALLOWED = {
     "push-events": frozenset({"agency"}),
     "lookups": frozenset({"agency", "partner", "operator"}),
+    "feed": frozenset({"agency", "partner", "auditor", "operator"}),
     "profile": EVERYONE,
     "records": EVERYONE,
     "history": EVERYONE,
