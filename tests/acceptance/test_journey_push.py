@@ -21,7 +21,7 @@ async def test_a_receipt_its_duplicate_and_its_conflict(api, subject):
     assert (first.status, first.headers["Content-Type"]) == (201, "application/json")
     receipt = first.document
     assert list(receipt) == [
-        *("id", "source", "status", "entity", "sequence", "recorded_at", "leaf_hash", "salt")
+        *("id", "source", "status", "entity", "sequence", "recorded_at", "leaf_hash", "salt", "promise")
     ]
     assert (receipt["id"], receipt["source"], receipt["status"]) == (sent["id"], SOURCE, "accepted")
     assert (receipt["entity"], receipt["sequence"]) == (subject, 1)
@@ -56,7 +56,7 @@ async def test_a_batch_is_answered_in_order_and_its_problems_point_into_it(api, 
     ]
     answer = await api.push("agency", batch)
     assert answer.status == 200
-    assert answer.document.keys() == {"results"}
+    assert answer.document.keys() == {"results", "promise"}
     results = answer.document["results"]
     assert [result["status"] for result in results] == [
         *("accepted", "rejected", "rejected", "rejected", "duplicate"),
