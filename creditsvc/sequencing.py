@@ -32,6 +32,7 @@ def main() -> None:
 
 async def _work(settings: Settings) -> None:
     from creditsvc.ledger.checkpoints import Checkpoints  # noqa: PLC0415  metrics are made at import
+    from creditsvc.ledger.cosigners import Cosigners  # noqa: PLC0415
     from creditsvc.ledger.failures import AGAIN  # noqa: PLC0415
     from creditsvc.ledger.sequencer import Sequencer  # noqa: PLC0415
     from creditsvc.ledger.signing import begin, checkpoint_file, log_signer  # noqa: PLC0415
@@ -47,6 +48,7 @@ async def _work(settings: Settings) -> None:
         known = await begin(connection, settings)
         await connection.close()
         signer = log_signer(settings, known)
+        cosigners = Cosigners(settings.log_witnesses)
         pool = await sequence_pool(settings.database_url, settings)
     except (*AGAIN, Refusal, ValueError) as error:
         log.error("the sequencer cannot start", extra={"fields": error_fields(error)})  # noqa: TRY400
@@ -54,7 +56,7 @@ async def _work(settings: Settings) -> None:
     async with pool:
         sequencer = Sequencer(
             pool,
-            Checkpoints(signer, checkpoint_file(settings)),
+            Checkpoints(signer, checkpoint_file(settings), cosigners),
             interval_s=settings.log_interval_s,
             most_pending=settings.log_pending_max,
         )

@@ -21,7 +21,7 @@ from prometheus_client.multiprocess import mark_process_dead
 
 from creditsvc import logs
 from creditsvc.errors import Refusal
-from creditsvc.ledger import releases
+from creditsvc.ledger import cosigners, releases
 from creditsvc.ledger.signing import begin
 from creditsvc.settings import PREFIX, Settings
 from creditsvc.store.database import connect
@@ -114,6 +114,7 @@ async def _run(settings: Settings) -> None:
 
 async def _prepare(dsn: str, settings: Settings) -> None:
     """Announce the models that are new, and begin the log where there is none."""
+    cosigners.parse(settings.log_witnesses)
     connection = await connect(dsn)
     try:
         await releases.announce(connection, _say)

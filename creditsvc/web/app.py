@@ -10,6 +10,7 @@ from creditsvc.domain import catalogue
 from creditsvc.domain.schedule import schedule_of
 from creditsvc.domain.standing import Rules
 from creditsvc.ledger import releases, signing
+from creditsvc.ledger.backlog import Backlog
 from creditsvc.ledger.log import Log
 from creditsvc.ledger.promises import Promises
 from creditsvc.ledger.rankings import Rankings
@@ -138,11 +139,15 @@ async def _ledger(app: web.Application) -> AsyncIterator[None]:
         raise signing.LogRefused("The log has not begun in this database: `creditsvc serve` begins it")
     app[PROMISES] = Promises.of(settings, known)
     rules = Rules(app[CATALOGUE], schedule_of(announced, releases.OFFICIAL))
+    backlog = Backlog(
+        app[LOOKUP_POOL], longest_s=settings.log_max_delay_s / 2, most_pending=settings.log_pending_max
+    )
     writer = Writer(
         app[APPEND_POOL],
         rules,
         committers=settings.append_connections,
         most_waiting=settings.queue_max_events,
+        gate=backlog.refuse_if_full,
     )
     app[APPEND] = writer
     refolder = Refolder(app[APPEND_POOL], rules, renew=_end)
@@ -154,3 +159,4 @@ async def _ledger(app: web.Application) -> AsyncIterator[None]:
     yield
     await refolder.close()
     await writer.close()
+    await backlog.close()
