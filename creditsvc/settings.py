@@ -44,6 +44,7 @@ class Settings:
     log_interval_s: float = 1.0  # between checkpoints, while events come
     log_max_delay_s: float = 60.0  # what a receipt promises: from recorded to in the log
     log_pending_max: int = 200_000  # events waiting for the log before it answers 503
+    feed_wait_max_s: float = 30.0  # a reader that waits longer is answered; below a proxy's patience
     log_witnesses: str = ""  # who is asked to cosign: "<verifier key> <URL>", one a line
 
     anonymous_per_minute: int = 6_000  # per address

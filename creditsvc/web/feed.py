@@ -15,7 +15,7 @@ from creditsvc.ledger.feed_rules import NOTICE_TYPES, Filter, Reading
 from creditsvc.ledger.feed_tips import Tip, Tips
 from creditsvc.web import auth, limits, reading
 from creditsvc.web.feed_shapes import FeedPage
-from creditsvc.web.keys import CATALOGUE, LIFECYCLE, LOOKUP_POOL
+from creditsvc.web.keys import CATALOGUE, LIFECYCLE, LOOKUP_POOL, SETTINGS
 from creditsvc.web.parameters import limit
 from creditsvc.web.routes import JSON, Header, Parameter, Response, Route
 
@@ -31,7 +31,7 @@ async def events(request: web.Request) -> web.Response:
     """Answer with a page; where there is nothing to show yet, wait for it as long as the caller would."""
     start = _whole(request, "from", 0, 10**15)
     count = reading.limit(request, DEFAULT_PAGE, LONGEST_PAGE)
-    wait_s = _whole(request, "wait", 0, LONGEST_WAIT_S)
+    wait_s = min(_whole(request, "wait", 0, LONGEST_WAIT_S), request.app[SETTINGS].feed_wait_max_s)
     asked = _reading(request)
     tips = request.app[TIPS]
     tip = await tips.look()
@@ -124,7 +124,7 @@ async def prepare(app: web.Application) -> AsyncIterator[None]:
     await app[TIPS].close()
 
 
-TYPES = sorted({*catalogue.load().types, *NOTICE_TYPES})
+TYPES = "|".join(map(re.escape, sorted({*catalogue.load().types, *NOTICE_TYPES})))
 LIST = rf"^[^,\u0000]+(,[^,\u0000]+){{0,{NAMES_MAX - 1}}}$"
 
 ROUTES = (
@@ -172,7 +172,7 @@ ROUTES = (
                     "counts as of their types too. That a record was withdrawn is told to whoever asks for "
                     "any type that it was shown by."
                 ),
-                schema={"type": "string", "pattern": f"^({'|'.join(TYPES)})(,({'|'.join(TYPES)})){{0,99}}$"},
+                schema={"type": "string", "pattern": rf"^({TYPES})(,({TYPES})){{0,{NAMES_MAX - 1}}}$"},
                 example="credit.penalty.imposed,credit.record.expired",
             ),
             Parameter(

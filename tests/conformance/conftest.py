@@ -89,7 +89,7 @@ async def service(make_database: Callable[[], Awaitable[str]]) -> AsyncIterator[
     plenty = dict.fromkeys(
         ("anonymous_per_minute", "agency_per_minute", "partner_per_minute", "other_per_minute"), 10_000_000
     )
-    settings = Settings(workers=1, drain_timeout_s=1, **plenty)
+    settings = Settings(workers=1, drain_timeout_s=1, feed_wait_max_s=0.05, **plenty)
     async with served(await make_database(), settings) as running:
         yield await with_keys(running)
 
