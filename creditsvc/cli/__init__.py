@@ -19,6 +19,7 @@ _COMMANDS: Mapping[str, str] = {
     "score": "creditsvc.cli.score",
     "models": "creditsvc.cli.models",
     "fsck": "creditsvc.cli.fsck",
+    "witness": "creditsvc.cli.witness",
 }
 
 
