@@ -19,6 +19,8 @@ _COMMANDS: Mapping[str, str] = {
     "score": "creditsvc.cli.score",
     "models": "creditsvc.cli.models",
     "fsck": "creditsvc.cli.fsck",
+    "evidence": "creditsvc.cli.evidence",
+    "verify": "creditsvc.cli.verify",
     "witness": "creditsvc.cli.witness",
 }
 

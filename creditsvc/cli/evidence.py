@@ -1,0 +1,252 @@
+"""`creditsvc evidence`: all that a service says of an organisation, in one file to be checked offline."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+import click
+import orjson
+
+from creditsvc.cli import arguments
+from creditsvc.cli.progress import progress
+from creditsvc.cli.words import counted
+from creditsvc.ledger.evidence import BUNDLE
+from creditsvc.loading.answers import NOT_CREDITSVC, REDIRECTED, is_redirect, printable
+from creditsvc.verifier import Wrong, parse_checkpoint
+
+ANSWER_MAX_BYTES = 96 * 2**20  # of a page of the longest events
+CHECKPOINT_MAX_BYTES = 1_000_000
+PAGES_MAX = 10_000
+PAGE = 100
+PAUSE_S = 1
+ROUNDS_MAX = 5  # until checkpoints that came in meanwhile have been joined to the newest
+TIMEOUT_S = 60.0
+CHECKPOINT, CONSISTENCY = "/v1/log/checkpoint", "/v1/log/consistency"
+WELL_KNOWN = "/.well-known/creditsvc-log.json"
+
+Document = dict[str, Any]
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  creditsvc evidence siren:351680558 --output evidence.json
+  CREDITSVC_KEY=... creditsvc evidence siren:351680558 --url https://credit.example.org \\
+      --since january.checkpoint --output evidence.json
+"""
+)
+@click.argument("entity")
+@click.option(
+    "--url", default="http://127.0.0.1:8080", show_default=True, help="The service's address, without /v1."
+)
+@click.option(
+    "--key",
+    envvar="CREDITSVC_KEY",
+    help="A key, better in CREDITSVC_KEY, unseen by `ps`; without one you see what the public sees.",
+)
+@click.option(
+    "--since",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A checkpoint kept from before: the log must continue it.",
+)
+@click.option(
+    "--patience",
+    type=click.IntRange(0, 3_600),
+    default=60,
+    show_default=True,
+    help="Seconds to wait for the log to take the newest events.",
+)
+@click.option(
+    "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The file to write."
+)
+def command(entity: str, url: str, key: str | None, since: Path | None, patience: int, output: Path) -> None:
+    """Save what the service says of ENTITY, and the proofs that it is in the log, in one file.
+
+    `creditsvc verify` checks the file offline: give it the log's key as you know it, not as the file says.
+    """
+    address = arguments.address(url)
+    entity = arguments.organisation(entity, "ENTITY")
+    older = None if since is None else _older(since)
+    gathered = asyncio.run(_gather(_Service(address, key), entity, older, patience))
+    output.write_bytes(orjson.dumps({"bundle": BUNDLE, "documents": gathered}, option=orjson.OPT_INDENT_2))
+    click.echo(f"{output}: {counted(len(gathered), 'document')}; `creditsvc verify` checks it", err=True)
+
+
+def _older(path: Path) -> str:
+    with path.open("rb") as file:
+        content = file.read(CHECKPOINT_MAX_BYTES)
+    try:
+        text = content.decode()
+        parse_checkpoint(text)
+    except (UnicodeDecodeError, Wrong) as error:
+        raise click.BadParameter("this file holds no checkpoint", param_hint="--since") from error
+    return text
+
+
+class _Service:
+    """The service at an address, asked over HTTP."""
+
+    def __init__(self, url: str, key: str | None) -> None:
+        self._url = url
+        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
+
+    def session(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S))
+
+    async def text(
+        self, session: aiohttp.ClientSession, path: str, query: Mapping[str, str] | None = None
+    ) -> str:
+        """Give an answer's body. ``ClickException`` with the problem's detail when there is another."""
+        try:
+            async with session.get(
+                self._url + path, params=query, headers=self._headers, allow_redirects=False
+            ) as response:
+                body, status = await _read(response), response.status
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise click.ClickException(
+                f"no answer from {self._url} ({type(error).__name__}): is it running there? --url says where"
+            ) from error
+        if is_redirect(status):
+            raise click.ClickException(REDIRECTED)
+        try:
+            text = body.decode()
+        except UnicodeDecodeError as error:
+            raise click.ClickException(NOT_CREDITSVC) from error
+        if status != 200:
+            raise click.ClickException(_problem(text))
+        return text
+
+    async def json(
+        self, session: aiohttp.ClientSession, path: str, query: Mapping[str, str] | None = None
+    ) -> Document:
+        return _object(await self.text(session, path, query))
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    async for part in response.content.iter_any():
+        body += part
+        if len(body) > ANSWER_MAX_BYTES:
+            raise click.ClickException(NOT_CREDITSVC)
+    return bytes(body)
+
+
+def _object(text: str) -> Document:
+    try:
+        answer: Any = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        answer = None
+    if not isinstance(answer, dict):
+        raise click.ClickException(NOT_CREDITSVC)
+    return answer
+
+
+def _problem(text: str) -> str:
+    problem = _object(text)
+    return printable(problem.get("detail") or problem.get("title") or NOT_CREDITSVC)
+
+
+async def _gather(service: _Service, entity: str, older: str | None, patience_s: int) -> Document:
+    """Ask for all documents, each under the name that it has in the file."""
+    path = f"/v1/entities/{quote(entity, safe=':')}"
+    async with service.session() as session:
+        profile = await service.json(session, path)
+        _require(isinstance(profile.get("valid_from"), str))
+        gathered: Document = {"log": await service.json(session, WELL_KNOWN), "profile": profile}
+        last = pages = 0
+        with progress("history") as told:
+            async for page in _history(service, session, path, profile["valid_from"]):
+                pages += 1
+                gathered[f"history {pages}"] = page
+                last = max([last, *(item["sequence"] for item in page["items"])])
+                told(last, last)
+        checkpoints = [] if older is None else [older]
+        with progress("proofs") as told:
+            pages = 0
+            async for page in _proofs(service, session, path, last, patience_s):
+                pages += 1
+                gathered[f"proofs {pages}"] = page
+                checkpoints.append(page["checkpoint"])
+                told(min(last, page["items"][-1]["sequence"]), last)
+        if older is not None:
+            gathered["older checkpoint"] = older
+        gathered["checkpoint"] = await service.text(session, CHECKPOINT)
+        await _join(service, session, [*checkpoints, gathered["checkpoint"]], gathered)
+    return gathered
+
+
+async def _history(
+    service: _Service, session: aiohttp.ClientSession, path: str, as_of: str
+) -> AsyncIterator[Document]:
+    query = {"as_of": as_of, "limit": str(PAGE)}
+    for _ in range(PAGES_MAX):
+        page = await service.json(session, f"{path}/history", query)
+        _require(_has_items(page) and isinstance(page.get("next"), str | None))
+        yield page
+        if page["next"] is None:
+            return
+        query["cursor"] = page["next"]
+    raise click.ClickException("the history does not come to an end")
+
+
+async def _proofs(
+    service: _Service, session: aiohttp.ClientSession, path: str, last: int, patience_s: int
+) -> AsyncIterator[Document]:
+    """Give pages of proofs until they reach the last event, waiting for the log to take it."""
+    after, waited_s = 0, 0
+    for _ in range(PAGES_MAX):
+        page = await service.json(session, f"{path}/proofs", {"after": str(after), "limit": str(PAGE)})
+        _require(_has_items(page) and isinstance(page.get("checkpoint"), str))
+        if page["items"]:
+            _require(page["items"][-1]["sequence"] > after)
+            after = page["items"][-1]["sequence"]
+            yield page
+        if after >= last:
+            return
+        if not page["items"]:
+            if waited_s >= patience_s:
+                raise click.ClickException("the log has not taken the newest events yet: try again later")
+            await asyncio.sleep(PAUSE_S)
+            waited_s += PAUSE_S
+    raise click.ClickException("the proofs do not come to an end")
+
+
+async def _join(
+    service: _Service, session: aiohttp.ClientSession, checkpoints: list[str], gathered: Document
+) -> None:
+    """Ask for proofs that every checkpoint is continued by the newest, while newer ones may come in."""
+    sizes = {_size(checkpoint) for checkpoint in checkpoints} - {0}
+    joined: set[int] = set()
+    for _ in range(ROUNDS_MAX):
+        waiting = sorted(size for size in sizes - joined if size < max(sizes))
+        for size in waiting:
+            proof = gathered[f"consistency from {size}"] = await service.text(
+                session, CONSISTENCY, {"from": str(size)}
+            )
+            sizes.add(_size(proof.partition("\n\n")[2]))
+            joined.add(size)
+        if not waiting:
+            return
+
+
+def _size(checkpoint: str) -> int:
+    try:
+        return parse_checkpoint(checkpoint).size
+    except Wrong as error:
+        raise click.ClickException(NOT_CREDITSVC) from error
+
+
+def _require(condition: bool) -> None:  # noqa: FBT001  it is the condition that is required
+    if not condition:
+        raise click.ClickException(NOT_CREDITSVC)
+
+
+def _has_items(page: Mapping[str, Any]) -> bool:
+    items = page.get("items")
+    return isinstance(items, list) and all(
+        isinstance(item, dict) and type(item.get("sequence")) is int for item in items
+    )
