@@ -1,16 +1,20 @@
 """A log and its sequencer within the test's own process."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from creditsvc.ledger.checkpoints import Checkpoints
+from creditsvc.domain.canonical import commit, leaf, leaf_hash
+from creditsvc.ledger.checkpoints import Checkpoints, read_tiles
 from creditsvc.ledger.sequencer import Sequencer
-from creditsvc.ledger.signing import begin, checkpoint_file, log_signer
+from creditsvc.ledger.signing import begin, checkpoint_file, identity, log_signer
+from creditsvc.ledger.tiles import needed_for_root, root
 from creditsvc.settings import Settings
-from creditsvc.store.database import connect, sequence_pool
+from creditsvc.store.database import Connection, connect, sequence_pool
+from creditsvc.verifier import VerifierKey, open_checkpoint, root_of
 
 
 @asynccontextmanager
@@ -61,3 +65,50 @@ async def settled(dsn: str, patience_s: float = 20) -> int:
                 await asyncio.sleep(0.02)
     finally:
         await connection.close()
+
+
+async def check(dsn: str) -> int:
+    """Whatever happened: each event at one position at most, in order, one root a size. Gives the size."""
+    connection = await connect(dsn)
+    try:
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            return await check_log(connection)
+    finally:
+        await connection.close()
+
+
+async def check_log(connection: Connection) -> int:
+    """The same over a connection; the whole tree is made again, by other code than the sequencer's."""
+    known = await identity(connection)
+    assert known is not None
+    state = await connection.fetchrow("select size, root from log_state")
+    assert state is not None
+    rows = await connection.fetch(
+        "select l.position, l.entity_id, l.kind, l.sequence, e.recorded_at, e.source, e.salt, e.content"
+        " from log_entry l left join event e using (entity_id, sequence)"
+        " where l.kind = 'event' order by l.position"
+    )
+    notices = await connection.fetch(
+        "select l.position, n.leaf_hash from log_entry l"
+        " join notice n on n.entity_id = l.entity_id and n.number = l.sequence where l.kind = 'notice'"
+    )
+    hashes = {row["position"]: row["leaf_hash"] for row in notices}
+    last: Counter[str] = Counter()
+    for row in rows:
+        last[row["entity_id"]] += 1
+        assert row["sequence"] == last[row["entity_id"]], "an organisation's events in their order"
+        commitment = commit(row["salt"], row["content"])
+        made = leaf(row["entity_id"], row["sequence"], row["recorded_at"], row["source"], commitment)
+        hashes[row["position"]] = leaf_hash(made)
+    assert sorted(hashes) == [*range(state["size"])], "positions are contiguous"
+    waiting = await connection.fetchval("select count(*) from log_pending where kind = 'event'")
+    assert await connection.fetchval("select count(*) from event") == len(rows) + waiting
+    whole = [hashes[position] for position in range(state["size"])]
+    assert root_of(whole) == state["root"]
+    tiles = await read_tiles(connection, sorted(needed_for_root(state["size"])))
+    assert root(state["size"], tiles) == state["root"]
+    for row in await connection.fetch("select size, root, note from log_checkpoint"):
+        opened = open_checkpoint(row["note"], VerifierKey.parse(known.verifier_key))
+        assert (opened.size, opened.root) == (row["size"], row["root"])
+        assert root_of(whole[: row["size"]]) == row["root"], "never two roots for a size"
+    return int(state["size"])

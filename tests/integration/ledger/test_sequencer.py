@@ -3,25 +3,22 @@
 import asyncio
 import itertools
 import random
-from collections import Counter
 from contextlib import AsyncExitStack
 
 import asyncpg
 import pytest
 
-from creditsvc.domain.canonical import commit, leaf, leaf_hash
 from creditsvc.errors import Unavailable
 from creditsvc.ledger.backlog import Backlog
-from creditsvc.ledger.checkpoints import Unsound, read_tiles
+from creditsvc.ledger.checkpoints import Unsound
 from creditsvc.ledger.sequencer import SQL, Overtaken
-from creditsvc.ledger.signing import CHECKPOINT, LOG_KEY, LogRefused, begin, identity
-from creditsvc.ledger.tiles import needed_for_root, root
+from creditsvc.ledger.signing import CHECKPOINT, LOG_KEY, LogRefused, begin
 from creditsvc.settings import Settings
 from creditsvc.store.database import Queries, connect, sequence_pool
-from creditsvc.verifier import EMPTY_ROOT, VerifierKey, open_checkpoint, root_of
+from creditsvc.verifier import EMPTY_ROOT
 from tests.faults import ERRORS, Faults, faulty_pools
 from tests.making import event, ledger
-from tests.sequencing import sequenced, sequencer, settled
+from tests.sequencing import check, sequenced, sequencer, settled
 
 
 def entity(number):
@@ -39,52 +36,6 @@ async def push(writer, count, entities=7):
             for n in range(count)
         ]
     )
-
-
-async def check(dsn):
-    """Everything that must hold of a log, whatever happened; gives its size."""
-    connection = await connect(dsn)
-    try:
-        async with connection.transaction(isolation="repeatable_read", readonly=True):
-            return await _check(connection)
-    finally:
-        await connection.close()
-
-
-async def _check(connection):
-    known = await identity(connection)
-    state = await connection.fetchrow("select size, root from log_state")
-    rows = await connection.fetch(
-        "select l.position, l.entity_id, l.sequence, e.recorded_at, e.source, e.salt, e.content "
-        "from log_entry l left join event e using (entity_id, sequence) order by l.position"
-    )
-    assert [row["position"] for row in rows] == [*range(state["size"])]
-    last = Counter()
-    for row in rows:
-        last[row["entity_id"]] += 1
-        assert row["sequence"] == last[row["entity_id"]], "an organisation's events in their order"
-    waiting = await connection.fetchval("select count(*) from log_pending")
-    assert await connection.fetchval("select count(*) from event") == len(rows) + waiting
-    hashes = [
-        leaf_hash(
-            leaf(
-                row["entity_id"],
-                row["sequence"],
-                row["recorded_at"],
-                row["source"],
-                commit(row["salt"], row["content"]),
-            )
-        )
-        for row in rows
-    ]
-    assert root_of(hashes) == state["root"]
-    tiles = await read_tiles(connection, sorted(needed_for_root(state["size"])))
-    assert root(state["size"], tiles) == state["root"]
-    for row in await connection.fetch("select size, root, note from log_checkpoint"):
-        opened = open_checkpoint(row["note"], VerifierKey.parse(known.verifier_key))
-        assert (opened.size, opened.root) == (row["size"], row["root"])
-        assert root_of(hashes[: row["size"]]) == row["root"], "never two roots for a size"
-    return state["size"]
 
 
 async def test_an_empty_log_is_signed(database, tmp_path):
