@@ -19,6 +19,7 @@ _COMMANDS: Mapping[str, str] = {
     "score": "creditsvc.cli.score",
     "models": "creditsvc.cli.models",
     "fsck": "creditsvc.cli.fsck",
+    "log": "creditsvc.cli.log",
     "evidence": "creditsvc.cli.evidence",
     "verify": "creditsvc.cli.verify",
     "witness": "creditsvc.cli.witness",

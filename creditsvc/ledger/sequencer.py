@@ -44,6 +44,19 @@ class State:
     horizon: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where the log stands, for people."""
+
+    size: int
+    complete_until: datetime | None
+    drained_at: datetime | None
+    checkpoint_size: int | None
+    signed_at: datetime | None
+    pending: int
+    witnesses: list[str]
+
+
 class Sequencer:
     """Drains what waits for the log and signs checkpoints, until it is told to stop."""
 
@@ -151,6 +164,12 @@ class Sequencer:
             await self._checkpoints.sign(connection, state.size, state.root)
             measures.LOG_SIZE.set(state.size)
         self._checkpoints.cosign(self._pool)
+
+
+async def standing(connection: Session) -> Standing | None:
+    """Tell where the log stands; None before it has begun."""
+    row = await connection.fetchrow(SQL.standing)
+    return None if row is None else Standing(**row)
 
 
 async def read_state(connection: Session) -> State:

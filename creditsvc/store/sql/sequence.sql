@@ -106,3 +106,11 @@ select s.pending, s.drained_at,
            limit 1)))::double precision as oldest_s
 from log_state s, log_identity i
 where exists (select from log_pending w where w.recorded_at >= coalesce(s.complete_until, '-infinity'));
+
+-- name: standing
+-- Where the log stands, for people: what is signed and by whom, and how much waits now.
+select s.size, s.complete_until, s.drained_at, c.size as checkpoint_size, c.signed_at,
+       (select count(*) from log_pending) as pending,
+       array(select w.witness from log_cosignature w where w.size = c.size order by w.witness) as witnesses
+from log_state s
+left join lateral (select size, signed_at from log_checkpoint order by size desc limit 1) as c on true;
