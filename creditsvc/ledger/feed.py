@@ -55,7 +55,7 @@ class _Making:
 
     def take(self, pick: Pick) -> bool:
         """Take it if there is room; the first always has."""
-        if len(self.items) and self.bytes + pick.bytes > BYTES_MAX:
+        if self.bytes and self.bytes + pick.bytes > BYTES_MAX:
             return False
         self.bytes += pick.bytes
         return True
