@@ -43,11 +43,13 @@ BASELINE = engine.load("credit-baseline", "1")
 ANNOUNCED = datetime(2026, 8, 1, 10, tzinfo=UTC)
 
 
-def with_release(in_force_from):
+def with_release(in_force_from, first_step_months=12):
     """The baseline, and a version 2 of it that counts everything threefold."""
     content = orjson.loads(engine.content("credit-baseline", "1"))
     for rule in content["rules"]:
         rule["points"] = str(3 * Decimal(rule["points"]))
+        if "months" in rule["steps"][0]:
+            rule["steps"][0]["months"] = first_step_months
     content |= {"version": "2", "in_force_from": in_force_from.isoformat()}
     newer = engine.read(orjson.dumps(content))
     return Rules(RULES.catalogue, Schedule((Release(BASELINE), Release(newer, ANNOUNCED))))

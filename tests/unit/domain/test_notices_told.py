@@ -40,6 +40,20 @@ OVER_MIDNIGHT = {
         [(BEFORE, [penalty()]), (DUE - TICK, [honour("H1"), honour("H2"), honour("H3")])],
         2,
     ),
+    "beside a record that an event of it names": (
+        [
+            (BEFORE, [penalty(), event("licence.granted", "L1", valid_until="2027-05-31")]),
+            (
+                DUE - TICK,
+                [
+                    event("record.corrected", "L1", reason="r", changes={"title": "t"}),
+                    honour("H1"),
+                    honour("H2"),
+                ],
+            ),
+        ],
+        3,
+    ),
     "withdrawn within it": (
         [(BEFORE, [penalty()]), (DUE - TICK, [event("record.revoked", "P1", reason="r"), honour("H1")])],
         0,
@@ -77,6 +91,14 @@ def test_a_step_by_a_model_that_was_announced_since_is_told():
         "score.stepped -30",
         "score.stepped 0",
     ]
+    assert kept.told == kept.expected()
+
+
+def test_a_step_that_the_new_model_brings_forward_is_told():
+    kept = Kept(with_release(date(2027, 3, 1), first_step_months=10), START)
+    kept.fold(START, [penalty()])
+    kept.fold(DUE - TICK)
+    assert short(kept.told) == ["score.stepped -60"]
     assert kept.told == kept.expected()
 
 
