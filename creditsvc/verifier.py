@@ -232,7 +232,7 @@ def parse_note(note: str) -> Note:
     text, blank, lines = note.rpartition("\n\n")
     if not blank or not lines.endswith("\n"):
         raise Wrong("this is no signed note: a text, an empty line, lines of signatures")
-    return Note(text + "\n", tuple(map(_signature, lines[:-1].split("\n", SIGNATURES_MAX))))
+    return Note(text + "\n", tuple(map(_signature, lines[:-1].split("\n", SIGNATURES_MAX - 1))))
 
 
 def _signature(line: str) -> Signature:
