@@ -76,7 +76,7 @@ class Watermark:
             await asyncio.sleep(0.005)
 
 
-async def follow(pool, reading, limit, done):
+async def follow(pool, reading, limit, done, seen):
     """Read the feed as the interface does: wait for a checkpoint, read up to it, and on."""
     tips, feed = Tips(pool, lambda: False), feed_of(pool)
     items, start = [], 0
@@ -86,7 +86,9 @@ async def follow(pool, reading, limit, done):
             if start == tip.size:
                 if done.is_set() and tip.size == done.size:
                     return items
+                seen.add(tip)
                 tip = await tips.beyond(tip, "key", 0.2, lambda: False)
+            seen.add(tip)
             page = await feed.page(reading, start, tip.size, limit=limit)
             assert start <= page.next <= tip.size
             items += well_formed(page.items)
@@ -107,6 +109,7 @@ async def test_every_event_once_and_in_order_however_late_it_is_committed(databa
     await connection.execute(NUMBERED)
     written, done = asyncio.Event(), Done()
     by_number, by_time = Watermark(BY_NUMBER, 0), Watermark(BY_TIME, datetime(2000, 1, 1, tzinfo=UTC))
+    seen = set()
     settings = Settings(append_connections=WRITERS, lookup_connections=8)
     async with AsyncExitStack() as stack:
         for _ in range(2):
@@ -119,7 +122,7 @@ async def test_every_event_once_and_in_order_however_late_it_is_committed(databa
             tasks.create_task(by_number.follow(connection, written))
             tasks.create_task(by_time.follow(second, written))
             readers = {
-                who: tasks.create_task(follow(looking, reading, 7 * (place + 1), done))
+                who: tasks.create_task(follow(looking, reading, 7 * (place + 1), done, seen))
                 for place, (who, reading) in enumerate(READERS.items())
             }
             async with asyncio.TaskGroup() as writing:
@@ -143,6 +146,11 @@ async def test_every_event_once_and_in_order_however_late_it_is_committed(databa
     for row in log:
         assert row["sequence"] == last.get(row["entity_id"], 0) + 1
         last[row["entity_id"]] = row["sequence"]
+    told = [tip for tip in seen if tip.complete_until is not None]
+    assert len(told) > 3
+    for tip in told:
+        late = [row for row in log[tip.size :] if row["recorded_at"] < tip.complete_until]
+        assert not late, "complete until then, it said, at this size"
     for who, reader in readers.items():
         items = reader.result()
         assert [shown(item) for item in items] == slowly(log, READERS[who])
