@@ -9,15 +9,19 @@ from pathlib import Path
 
 import orjson
 import pytest
+from aiohttp import web
 
 from creditsvc import verifier
+from creditsvc.ledger.signing import RECEIPTS_KEY, LogRefused, directory
+from creditsvc.settings import Settings
 from creditsvc.store.clients import create_key
 from creditsvc.store.database import connect
 from creditsvc.verifier import VerifierKey
 from creditsvc.web import events
+from creditsvc.web.app import application
 from tests.conformance.conftest import ROLES, Serve, Service, with_keys
 from tests.making import ENTITY, OTHER_ENTITY, OTHER_SOURCE, raw
-from tests.sequencing import settled
+from tests.sequencing import sequencer, settled
 
 FILE = Path(verifier.__file__).read_bytes()
 HIDDEN = {"severity": "minor", "decided_on": "2026-06-01"}  # not for the public
@@ -353,3 +357,22 @@ async def test_content_that_was_altered_is_not_proven(running: Service):
     assert (
         b'creditsvc_log_self_check_failures_total{check="inclusion"}' in (await get(running, "/metrics"))[2]
     )
+
+
+async def test_no_worker_starts_without_its_log_or_its_key(database, tmp_path):
+    settings = Settings(data_dir=tmp_path, lookup_connections=1, append_connections=1)
+
+    async def start(match):
+        runner = web.AppRunner(application(settings, database))
+        with pytest.raises(LogRefused, match=match):
+            await runner.setup()
+        await runner.cleanup()
+
+    await start("has not begun")
+    async with sequencer(database, tmp_path):
+        pass
+    key = directory(settings) / RECEIPTS_KEY
+    key.rename(key.with_suffix(".kept"))
+    await start("receipts.key is missing")
+    (directory(settings) / "log.key").rename(key)
+    await start("is not the key of the log")
