@@ -207,6 +207,8 @@ class Evidence:
         before, item = found
         event, salt = item["event"], decoded(item["salt"], SALT_BYTES)
         entity, name = event["subject"], _named(event["subject"], item)
+        if self.events.setdefault(entity, {}).setdefault(_whole(item["sequence"]), item) != item:
+            raise Wrong(f"{name}: is told in two ways")
         leaf = {**item, "entity": entity}
         hashed = leaf_hash(_leaf(leaf, event["source"], commitment(salt, canonical(event))))
         index, _ = self.placed.get(name, (None, b""))
@@ -215,8 +217,6 @@ class Evidence:
             self._refuse_unproven(entity, at, hashed, item)
         if before is not None:
             self._require_after(at, before, item)
-        if self.events.setdefault(entity, {}).setdefault(_whole(item["sequence"]), item) != item:
-            raise Wrong(f"{at}: is told in two ways")
         self._told.setdefault((event["source"], event["id"]), []).append(Told(name, leaf, salt, hashed))
         return (
             "event is what the log holds" if index is not None else "event is what its leaf hash stands for"
