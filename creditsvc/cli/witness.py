@@ -103,6 +103,8 @@ def watch(  # noqa: PLR0917
     address = arguments.address(url)
     given = None if log_key is None else _log_key(log_key)
     logs.configure("INFO")
+    if given is None:
+        _require_known(directory, address)  # before anything is made
     with state.opened(directory, name) as opened:
         known = _known(opened, address, given)
         looking = _Looking(opened, known, every_s, once, on_alarm)
@@ -168,11 +170,15 @@ def _place(listen: str) -> tuple[str, int]:
 
 
 def _known(opened: State, address: str, given: VerifierKey | None) -> LogState:
-    if given is not None:
-        known = opened.log(given)
-        opened.watch(known, address)
-        return known
-    found = opened.log_at(address)
+    if given is None:
+        return _require_known(opened.directory, address)
+    known = opened.log(given)
+    opened.watch(known, address)
+    return known
+
+
+def _require_known(directory: Path, address: str) -> LogState:
+    found = state.log_at(directory, address)
     if found is None:
         raise StateRefused(
             f"Nothing is known of a log at {address} yet: give its verifier key with --log-key. The service "

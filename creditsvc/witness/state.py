@@ -127,22 +127,23 @@ class State:
             )
         return LogState(directory, key, origin)
 
-    def log_at(self, address: str) -> LogState | None:
-        """Give the log that is watched at an address; None when there is none yet."""
-        for path in sorted((self.directory / LOGS).glob(f"*/{ADDRESS}")):
-            if (_read(path) or "").strip() == address:
-                known = (_read(path.with_name(LOG_KEY)) or "").strip()
-                try:
-                    key = VerifierKey.parse(known)
-                except Wrong as wrong:
-                    raise StateRefused(f"{path.with_name(LOG_KEY)} is damaged: {wrong}") from wrong
-                return LogState(path.parent, key, key.name)
-        return None
-
     def watch(self, log: LogState, address: str) -> None:
         """Note at which address a log is watched."""
         if (_read(log.directory / ADDRESS) or "").strip() != address:
             replace(log.directory / ADDRESS, f"{address}\n")
+
+
+def log_at(directory: Path, address: str) -> LogState | None:
+    """Give the log that a witness watches at an address; None when there is none yet."""
+    for path in sorted((directory / LOGS).glob(f"*/{ADDRESS}")):
+        if (_read(path) or "").strip() == address:
+            known = (_read(path.with_name(LOG_KEY)) or "").strip()
+            try:
+                key = VerifierKey.parse(known)
+            except Wrong as wrong:
+                raise StateRefused(f"{path.with_name(LOG_KEY)} is damaged: {wrong}") from wrong
+            return LogState(path.parent, key, key.name)
+    return None
 
 
 @contextmanager
