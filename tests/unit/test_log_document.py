@@ -1,0 +1,114 @@
+"""The worked example in docs/log.md: every byte and hash of it follows from event, salts and keys."""
+
+import json
+import re
+from base64 import b64encode
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from creditsvc.domain import canonical as service
+from creditsvc.domain import instants
+from creditsvc.ledger.evidence import Evidence
+from creditsvc.ledger.promises import Promises
+from creditsvc.ledger.signing import Signer
+from creditsvc.verifier import (
+    Log,
+    VerifierKey,
+    canonical,
+    commitment,
+    leaf_hash,
+    open_checkpoint,
+    parse_note,
+    parse_proof,
+    root_of,
+    verify_note,
+)
+
+DOCUMENT = (Path(__file__).parents[2] / "docs/log.md").read_text(encoding="utf-8")
+ZEROES = Ed25519PrivateKey.from_private_bytes(bytes(32))
+
+
+def blocks(kind):
+    return re.findall(rf"^```{kind}\n(.*?)^```$", DOCUMENT, re.DOTALL | re.MULTILINE)
+
+
+EVENT = json.loads(blocks("json")[0])
+CONTENTS = [text.rstrip("\n").encode() for text in blocks("content")]
+LEAVES = [text.rstrip("\n").encode() for text in blocks("leaf")]
+SALTS = [bytes.fromhex(text) for text in re.findall(r"`([0-9a-f]{32})`", DOCUMENT)]
+HASHES = [leaf_hash(leaf) for leaf in LEAVES]
+LOG, RECEIPTS = (VerifierKey.parse(line) for line in blocks("keys")[0].splitlines())
+
+
+def b64(data):
+    return b64encode(data).decode()
+
+
+def cell(name):
+    return re.findall(rf"^\| {name} \| `([^`]+)` \|$", DOCUMENT, re.MULTILINE)
+
+
+def test_contents_and_commitments():
+    assert canonical(EVENT) == service.canonical(EVENT) == CONTENTS[0]
+    assert f"this content, {len(CONTENTS[0])} bytes" in DOCUMENT
+    assert all(canonical(json.loads(content)) == content for content in CONTENTS)
+    committed = [commitment(salt, content) for salt, content in zip(SALTS, CONTENTS, strict=True)]
+    assert cell("commitment") == [b64(committed[0])]
+    assert [json.loads(leaf)["commitment"] for leaf in LEAVES] == [b64(one) for one in committed]
+
+
+def test_leaves_and_root():
+    event, notice = (json.loads(leaf) for leaf in LEAVES)
+    entity, recorded_at = event["entity"], instants.parse(event["recorded_at"])
+    committed = service.commit(SALTS[0], CONTENTS[0])
+    assert service.leaf(entity, event["sequence"], recorded_at, EVENT["source"], committed) == LEAVES[0]
+    assert f"this leaf, {len(LEAVES[0])} bytes" in DOCUMENT
+    times = instants.parse(notice["due"]), instants.parse(notice["recorded_at"])
+    committed = service.commit(SALTS[1], CONTENTS[1])
+    assert service.notice_leaf(entity, notice["notice"], *times, committed) == LEAVES[1]
+    assert cell("leaf hash") == [b64(one) for one in HASHES]
+    assert cell("root") == [b64(root_of(HASHES))]
+    for leaf in LEAVES:
+        told = re.findall(r"^\| `(\w+)` \| ", DOCUMENT, re.MULTILINE)
+        assert json.loads(leaf).keys() <= {*told}
+
+
+def test_what_is_signed():
+    signers = [Signer("log.example/v1/log", ZEROES), Signer("log.example/v1/log/receipts", ZEROES)]
+    assert [one.key for one in signers] == [LOG, RECEIPTS]
+    newest, older = blocks("checkpoint")
+    assert [
+        (open_checkpoint(text, LOG).size, open_checkpoint(text, LOG).root) for text in (newest, older)
+    ] == [
+        (2, root_of(HASHES)),
+        (1, HASHES[0]),
+    ]
+    promise = blocks("promise")[0]
+    verify_note(parse_note(promise), RECEIPTS)
+    assert promise == Promises(signers[1], LOG.name, 60)._over([HASHES[0]])
+
+
+def test_the_proofs_hold():
+    newest, older = blocks("checkpoint")
+    proof, continued = blocks("proof")[0], blocks("consistency")[0]
+    assert parse_proof(proof).extra == canonical({"leaf": json.loads(LEAVES[0]), "salt": b64(SALTS[0])})
+    log = Log(LOG)
+    assert log.proof(proof) == (json.loads(LEAVES[0]), SALTS[0])
+    log.checkpoint(older)
+    assert log.consistency(continued) == (1, 2)
+    receipt = {
+        name: json.loads(LEAVES[0])[name] for name in ("entity", "sequence", "recorded_at", "source")
+    } | {
+        "id": EVENT["id"],
+        "status": "accepted",
+        "salt": b64(SALTS[0]),
+        "leaf_hash": b64(HASHES[0]),
+        "promise": blocks("promise")[0],
+    }
+    evidence = Evidence(LOG, RECEIPTS)
+    for text in (newest, older, proof, continued, json.dumps(receipt), json.dumps(EVENT)):
+        evidence.take("example", text)
+    evidence.check()
+    assert evidence.wrong == []
+    assert len(evidence.shown) == 7
