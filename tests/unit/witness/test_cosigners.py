@@ -159,6 +159,7 @@ async def test_a_proof_that_cannot_be_made_is_nobody_s_trouble(tmp_path):
         f"{KEY[:-4]}AAAA http://127.0.0.1",
         f"{HandMadeLog().verifier_key} http://127.0.0.1",
     ],
+    ids=range(11),  # keys are new in each process, and those that share the tests must know them alike
 )
 def test_a_setting_that_cannot_be_used_is_refused(setting):
     with pytest.raises(WitnessesRefused, match=r"CREDITSVC_LOG_WITNESSES, line [12]"):
