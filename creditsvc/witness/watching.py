@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 OLDER_LOOKS = 3  # what is between us and the log may show an older checkpoint for a moment
 OLDER_PAUSE_S = 1.0
+READING = {False: Reading.FOLLOWING, True: Reading.FULL}
 
 
 class Alarmed(Exception):  # noqa: N818  it says what happened
@@ -119,23 +120,28 @@ class Watcher:
         max_delay_s = await self._remote.max_delay_s()
         with remembered(self._log.memory) as memory:
             memory.see(checkpoint.size, at, max_delay_s)
-            if not self._full:
-                follower = Follower(self._remote, tree, memory, Reading.FOLLOWING)
-                await follower.read(max_delay_s, self._told)
-                return follower.faults
-            horizon = at - timedelta(seconds=max_delay_s + CLOCKS_DIFFER_S)
-            return await self._read_all(tree, memory, max_delay_s, horizon)
+            follower = Follower(self._remote, tree, memory, READING[self._full])
+            try:
+                if self._full:
+                    horizon = at - timedelta(seconds=max_delay_s + CLOCKS_DIFFER_S)
+                    await self._read_all(follower, tree, memory, max_delay_s, horizon)
+                else:
+                    await follower.read(max_delay_s, self._told)
+            except Unanswered:
+                if not follower.faults.wrong:  # no silence makes up for what was found before it
+                    raise
+            return follower.faults
 
-    async def _read_all(self, tree: Tree, memory: Memory, max_delay_s: float, horizon: datetime) -> Faults:
+    async def _read_all(
+        self, follower: Follower, tree: Tree, memory: Memory, max_delay_s: float, horizon: datetime
+    ) -> None:
         memory.begin_full()
-        follower = Follower(self._remote, tree, memory, Reading.FULL)
         await follower.read(max_delay_s, self._told)
         faults = follower.faults
         faults.wrong += [one for one in (await sweep(tree)).wrong if one not in faults.wrong]
         await follower.compare_histories(horizon)
         if not faults.wrong:
             memory.adopt_full()
-        return faults
 
     def _alarm(self, faults: list[str], checkpoint: Checkpoint) -> None:
         text = "\n".join(faults)
