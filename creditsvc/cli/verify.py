@@ -89,7 +89,7 @@ def _check_profile(evidence: Evidence, where: str, profile: Mapping[str, Any]) -
             evidence.shown[where, said] += 1
     except Wrong as wrong:
         evidence.wrong.append(f"{where}: {wrong}")
-    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError, RecursionError) as error:
         evidence.wrong.append(f"{where}: cannot be folded from the events given ({type(error).__name__})")
 
 

@@ -213,20 +213,16 @@ class Evidence:
         hashed = leaf_hash(_leaf(leaf, event["source"], commitment(salt, canonical(event))))
         index, _ = self.placed.get(name, (None, b""))
         at = name if index is None else f"{name} (position {index})"
-        if not self._is_logged(name, hashed):
-            self._refuse_unproven(entity, at, hashed, item)
+        if not self._is_logged(name, hashed) and entity in self._listed:
+            raise Wrong(f"{name}: is not proven, and others of {entity} are")
+        if hashed != decoded(item["leaf_hash"], HASH_BYTES):
+            raise Wrong(f"{at}: its content is not what its leaf hash stands for")
         if before is not None:
             self._require_after(at, before, item)
         self._told.setdefault((event["source"], event["id"]), []).append(Told(name, leaf, salt, hashed))
         return (
             "event is what the log holds" if index is not None else "event is what its leaf hash stands for"
         )
-
-    def _refuse_unproven(self, entity: str, name: str, hashed: bytes, item: Found) -> None:
-        if hashed != decoded(item["leaf_hash"], HASH_BYTES):
-            raise Wrong(f"{name}: its content is not what its leaf hash stands for")
-        if entity in self._listed:
-            raise Wrong(f"{name}: is not proven, and others of {entity} are")
 
     def _require_after(self, name: str, before: Found, item: Found) -> None:
         if not (before["sequence"] < item["sequence"] and before["recorded_at"] < item["recorded_at"]):
@@ -267,23 +263,25 @@ class Evidence:
         if "salt" in found:
             told = Told(name, found, decoded(found["salt"], SALT_BYTES), hashed)
             self._told.setdefault((found["source"], found["id"]), []).append(told)
-        shown = self.events.get(found["entity"], {}).get(found["sequence"])
-        if self._is_logged(name, hashed):
+        logged = self._is_logged(name, hashed)
+        item = self.events.get(found["entity"], {}).get(found["sequence"])
+        facts = ("recorded_at", "leaf_hash", "salt")
+        if item is not None and any(item[fact] != found.get(fact, item[fact]) for fact in facts):
+            raise Wrong(f"{name}: the receipt and the history tell of it in two ways")
+        if logged:
             return "receipt is kept: its leaf is in the log (whether in time, no proof can tell)"
-        if shown is not None and shown["leaf_hash"] != found["leaf_hash"]:
-            raise Wrong(f"{name}: the history shows another leaf than the receipt")
         return "receipt of which no proof is given: whether it is kept is not shown"
 
     def _event(self, event: Found) -> str:
         identity = (event["source"], event["id"])
         same = self._told.get(identity, [])
-        unnamed = self._told.get(None, [])
-        for one in [*same, *unnamed]:
-            if one.is_of(event):
-                return f"event is the content of {one.name}"
-        if same:
-            raise Wrong(f"{same[0].name}: is not the content of the event {event['id']} as it was sent")
-        raise Wrong(f"event {event['id']}: no receipt, proof or history given speaks of it")
+        for one in same:
+            if not one.is_of(event):
+                raise Wrong(f"{one.name}: is not the content of the event {event['id']} as it was sent")
+        found = same or [one for one in self._told.get(None, []) if one.is_of(event)]
+        if not found:
+            raise Wrong(f"event {event['id']}: no receipt, proof or history given speaks of it")
+        return f"event is the content of {found[0].name}"
 
     def _else(self, _: object) -> str:
         raise Wrong("nothing that can be checked here")

@@ -1,0 +1,366 @@
+"""`creditsvc verify` and `creditsvc evidence` with documents and answers that nobody vouches for."""
+
+import asyncio
+import json
+from base64 import b64encode
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from aiohttp import web
+from click.testing import CliRunner, Result
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from creditsvc.cli import evidence, verify
+from creditsvc.domain.account import account_at, replay
+from creditsvc.domain.instants import parse
+from creditsvc.ledger.evidence import BUNDLE, Evidence
+from creditsvc.ledger.promises import Promises
+from creditsvc.ledger.signing import Signer
+from creditsvc.ledger.tiles import Edge, consistency, inclusion
+from creditsvc.verifier import Proof, canonical, commitment, event_leaf, leaf_hash, root_of
+from tests.making import ENTITY, RULES, raw
+
+ZEROES = Ed25519PrivateKey.from_private_bytes(bytes(32))
+LOG, RECEIPTS = Signer("log.example/1", ZEROES), Signer("log.example/1/receipts", ZEROES)
+KEYS = ("--key", LOG.verifier_key, "--receipt-key", RECEIPTS.verifier_key)
+
+
+class Told:
+    """A log of some events of one organisation, and every document that a service would give of it."""
+
+    def __init__(self, *sent: dict[str, Any]) -> None:
+        self.events = list(sent)
+        self.items, self.leaves, self.hashes = [], [], []
+        for sequence, event in enumerate(sent, start=1):
+            recorded_at, salt = f"2026-06-01T00:00:00.{sequence:06}Z", bytes([sequence] * 16)
+            committed = commitment(salt, canonical(event))
+            leaf = event_leaf(ENTITY, sequence, recorded_at, event["source"], committed)
+            hashed = leaf_hash(leaf)
+            self.leaves.append(leaf)
+            self.hashes.append(hashed)
+            item = {
+                "sequence": sequence,
+                "recorded_at": recorded_at,
+                "leaf_hash": b64(hashed),
+                "salt": b64(salt),
+            }
+            self.items.append({**item, "event": event})
+        self.tiles = Edge().extend(self.hashes)
+        self.size = len(sent)
+
+    def checkpoint(self, size: int) -> str:
+        return LOG.sign(f"{LOG.name}\n{size}\n{b64(root_of(self.hashes[:size]))}\n")
+
+    def proof(self, place: int) -> str:
+        extra = canonical({"leaf": json.loads(self.leaves[place]), "salt": self.items[place]["salt"]})
+        hashes = tuple(inclusion(place, self.size, self.tiles))
+        return Proof(place, hashes, extra, self.checkpoint(self.size)).text()
+
+    def proofs(self) -> dict[str, Any]:
+        items = [
+            {
+                "sequence": place + 1,
+                "index": place,
+                "leaf_hash": b64(hashed),
+                "hashes": [b64(one) for one in inclusion(place, self.size, self.tiles)],
+            }
+            for place, hashed in enumerate(self.hashes)
+        ]
+        return {"entity": ENTITY, "checkpoint": self.checkpoint(self.size), "items": items, "next": None}
+
+    def consistency(self, old: int) -> str:
+        lines = "".join(f"{b64(one)}\n" for one in consistency(old, self.size, self.tiles))
+        return f"old {old}\n{lines}\n{self.checkpoint(self.size)}"
+
+    def history(self) -> dict[str, Any]:
+        return {"entity": ENTITY, "valid_from": "x", "valid_until": None, "items": self.items, "next": None}
+
+    def receipts(self) -> dict[str, Any]:
+        results = [
+            {
+                "id": item["event"]["id"],
+                "source": item["event"]["source"],
+                "status": "accepted",
+                "entity": ENTITY,
+                **{name: item[name] for name in ("sequence", "recorded_at", "leaf_hash", "salt")},
+            }
+            for item in self.items
+        ]
+        return {"results": results, "promise": Promises(RECEIPTS, LOG.name, 60)._over(self.hashes)}
+
+    def profile(self, view="shared") -> dict[str, Any]:
+        entries = [verify._entry(item, RULES) for item in self.items]
+        at = parse(self.items[-1]["recorded_at"])
+        past = account_at(ENTITY, entries, replay(ENTITY, entries, RULES).namings, at, RULES)
+        return orjson.loads(past.profile(view, RULES) or b"")
+
+    def documents(self) -> dict[str, Any]:
+        return {
+            "profile": self.profile(),
+            "history": self.history(),
+            "proofs": self.proofs(),
+            "proof": self.proof(1),
+            "older": self.checkpoint(1),
+            "consistency": self.consistency(1),
+            "receipts": self.receipts(),
+            "events": self.events,
+        }
+
+
+def b64(data: bytes) -> str:
+    return b64encode(data).decode()
+
+
+TOLD = Told(
+    raw("registration.changed", None, entity_name="津门食品有限公司", status="active"),
+    raw("honour.granted", "H1"),
+    raw("penalty.imposed", "P1"),
+    raw("licence.granted", "L1"),
+    raw("record.revoked", "L1", reason="x"),
+)
+
+
+@pytest.fixture
+def check(tmp_path: Path):
+    def run(*documents: Any, keys: tuple[str, ...] = KEYS) -> Result:
+        paths = []
+        for number, document in enumerate(documents):
+            paths.append(tmp_path / f"d{number}")
+            content = document if isinstance(document, str | bytes) else orjson.dumps(document)
+            paths[-1].write_bytes(content.encode() if isinstance(content, str) else content)
+        done = CliRunner().invoke(verify.command, [*keys, *map(str, paths)])
+        done.told = done.stdout.replace(f"{tmp_path}/", "").splitlines()  # type: ignore[attr-defined]
+        return done
+
+    return run
+
+
+def bundle(documents: dict[str, Any]) -> dict[str, Any]:
+    return {"bundle": BUNDLE, "documents": documents}
+
+
+def test_everything_sound_holds_in_any_order(check):
+    documents = [*TOLD.documents().values()]
+    for order in (documents, documents[::-1], [bundle(TOLD.documents())]):
+        done = check(*order)
+        assert (done.exit_code, done.stderr) == (0, "nothing wrong found\n"), done.output
+        assert "not shown" not in done.stdout
+
+
+def test_what_is_not_shown_is_said(check):
+    shown = Told(*TOLD.events)
+    shown.items = [shown.items[place] for place in (0, 1, 2)]  # the licence has been revoked
+    done = check(shown.history(), TOLD.profile())
+    assert done.exit_code == 0
+    assert [line for line in done.told if "not shown" in line] == [
+        f"d1: {ENTITY}: valid_from, version: not shown, for more than the events given tells of them",
+        f"d1: {ENTITY}: not shown: that no other event stands in this view, for sequences have gaps",
+        f"d1: {ENTITY}: not shown: that these events are in the log, for proofs are missing",
+    ]
+    done = check(TOLD.checkpoint(2), TOLD.checkpoint(4))
+    assert done.told[-1] == "not shown: that the newest checkpoint continues those of 2"
+
+
+@pytest.mark.parametrize(
+    ("documents", "said"),
+    [
+        ([TOLD.profile()], f"d0: {ENTITY}: nothing of the history that the profile is folded from is given"),
+        (
+            [TOLD.history(), TOLD.profile() | {"objections": 1}],
+            f"d1: {ENTITY}: objections: not what its 5 events",
+        ),
+        ([TOLD.history(), TOLD.profile() | {"version": 6, "more": 1}], f"d1: {ENTITY}: more: not what its"),
+        ([TOLD.history(), TOLD.profile() | {"name": "x"}], f"d1: {ENTITY}: name: not what its"),
+        (
+            [TOLD.history(), TOLD.profile() | {"valid_until": None}],
+            f"d1: {ENTITY}: valid_until: not what its",
+        ),
+        (
+            [TOLD.history(), TOLD.profile() | {"score": {"model": "../x", "version": "1"}}],
+            "d1: its model is not",
+        ),
+        ([TOLD.history(), TOLD.profile() | {"valid_from": "9999-12-31T23:59:59Z"}], "d1: "),
+        ([TOLD.consistency(2)], "d0: the older checkpoint, that of size 2, is not given"),
+        ([TOLD.events[0]], f"d0: event {TOLD.events[0]['id']}: no receipt, proof or history given speaks"),
+        ([TOLD.receipts() | {"promise": None}], "d0: receipts without a promise"),
+        (
+            [TOLD.receipts() | {"promise": TOLD.checkpoint(1)}],
+            "d0: there is no signature by log.example/1/receipts",
+        ),
+        (
+            [{"results": TOLD.receipts()["results"][:2], "promise": TOLD.receipts()["promise"]}],
+            "d0: the promise is for",
+        ),
+        (["creditsvc receipt/v1\nx\n\n— x AAAAAAAA\n"], "d0: a promise alone"),
+        (["{"], "d0: this is not JSON"),
+        ([b"\xff"], "d0: this is not UTF-8"),
+        (["[" * 100_000], "d0: this is not JSON"),
+        ([{}], "d0: nothing that can be checked here"),
+        ([{"items": [1]}], "d0: this is no history as a creditsvc gives it"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_is_wrong_is_named(check, documents, said):
+    done = check(*documents)
+    assert (done.exit_code, type(done.exception)) == (1, SystemExit)
+    assert any(line.startswith(f"WRONG: {said}") for line in done.told), done.output
+
+
+def test_two_leaves_for_one_entry_are_named(check):
+    other = Told(*[{**event, "id": "another"} for event in TOLD.events])
+    done = check(TOLD.proofs(), other.receipts())
+    assert f"WRONG: d1: {ENTITY} event 3 (position 2): its content is not what the log holds" in done.told
+    done = check(TOLD.checkpoint(3), other.checkpoint(3))
+    assert "WRONG: d1: a second root, signed by the log, for the size 3: it has forked" in done.told
+
+
+def test_keys(check):
+    identity = {"verifier_key": LOG.verifier_key, "receipt_verifier_key": RECEIPTS.verifier_key}
+    done = check(identity, TOLD.proofs(), TOLD.receipts(), keys=())
+    assert done.exit_code == 0
+    assert "on trust" in done.told[0]
+    other = Signer("log.example/2", ZEROES).verifier_key
+    assert "WRONG: d0: its key is not the key given" in check(identity, keys=("--key", other)).told
+    assert "WRONG: d0: cannot be checked without the log's key" in check(TOLD.checkpoint(1), keys=()).told
+    assert check("x", keys=("--key", "none")).exit_code == 2
+    assert CliRunner().invoke(verify.command, []).exit_code == 2
+    assert CliRunner().invoke(verify.command, ["/nowhere"]).exit_code == 2
+
+
+def test_nothing_steers_the_terminal(check):
+    done = check({"items": [], "x": 1}, bundle({"\x1b[31m": {}, "a": "b\x1b"}))
+    assert done.exit_code == 1
+    assert "\x1b" not in done.output
+
+
+def places(value: Any, path: tuple[Any, ...] = ()):
+    yield path
+    if isinstance(value, dict | list):
+        for name, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from places(inner, (*path, name))
+
+
+SOUND = bundle(TOLD.documents())
+PLACES = [path for path in places(SOUND) if len(path) > 1]
+junk = st.sampled_from(
+    [
+        None,
+        True,
+        -1,
+        0,
+        2**63,
+        1.5,
+        "",
+        "x",
+        [],
+        [1],
+        {},
+        {"x": 1},
+        "\ud800",
+        b64(bytes(32)),
+        b64(bytes(16)),
+        ENTITY,
+    ]
+)
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(st.sampled_from(PLACES), junk)
+def test_nothing_that_is_altered_breaks_the_program(path, value):
+    altered = json.loads(json.dumps(SOUND))
+    inner = altered
+    for name in path[:-1]:
+        inner = inner[name]
+    inner[path[-1]] = value
+    found = Evidence(LOG.key, RECEIPTS.key)
+    found._take_json("altered", altered)
+    found.check()
+    for where, profile in found.given.get("profile", []):
+        verify._check_profile(found, where, profile)
+    assert found.wrong or altered == SOUND or not {"event", "leaf_hash", "salt", "hashes", "index"} & {*path}
+    assert list(found.report())
+
+
+class Server:
+    """Answers what it is told to, by the end of the path."""
+
+    def __init__(self, **answers: Any) -> None:
+        self.answers = {
+            "creditsvc-log.json": {
+                "verifier_key": LOG.verifier_key,
+                "receipt_verifier_key": RECEIPTS.verifier_key,
+            },
+            ENTITY: TOLD.profile(),
+            "history": TOLD.history(),
+            "proofs": TOLD.proofs(),
+            "checkpoint": TOLD.checkpoint(5),
+            "consistency": TOLD.consistency(2),
+        } | answers
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        answer = self.answers[request.path.rsplit("/", 1)[-1]]
+        if isinstance(answer, web.StreamResponse):
+            return answer
+        return web.Response(text=answer) if isinstance(answer, str) else web.json_response(answer)
+
+    async def save(self, *options: Any) -> Result:
+        app = web.Application()
+        app.router.add_get("/{path:.*}", self.handle)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        try:
+            call = [ENTITY, "--url", url, "--patience", "0", *map(str, options)]
+            return await asyncio.to_thread(CliRunner().invoke, evidence.command, call)
+        finally:
+            await runner.cleanup()
+
+
+async def test_evidence_is_saved_and_holds(tmp_path, check):
+    older, saved = tmp_path / "older", tmp_path / "saved"
+    older.write_text(TOLD.checkpoint(2))
+    done = await Server().save("--since", older, "--output", saved)
+    assert (done.exit_code, done.stdout) == (0, ""), done.output
+    done = check(saved.read_text())
+    assert done.exit_code == 0, done.output
+    assert "nothing of the log of size 2 was altered or removed up to size 5" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {ENTITY: "{"},
+        {ENTITY: [1]},
+        {ENTITY: {"valid_from": 1}},
+        {"history": {"items": [{"sequence": "1"}], "next": None}},
+        {"history": {"items": [], "next": 1}},
+        {"proofs": {"items": 1, "checkpoint": ""}},
+        {"proofs": {"items": [{"sequence": 0}], "checkpoint": ""}},
+        {"proofs": {"items": [{"sequence": 9}], "checkpoint": "x"}},
+        {"proofs": {"items": [], "checkpoint": ""}},
+        {"checkpoint": "x"},
+        {"creditsvc-log.json": "x"},
+        {"checkpoint": web.Response(status=302, headers={"Location": "/"})},
+        {"checkpoint": web.Response(status=503, text="{}")},
+        {"checkpoint": web.json_response({"detail": "no \x1b[31mway"}, status=404)},
+        {"checkpoint": web.Response(body=b"\xff")},
+    ],
+    ids=lambda wrong: str({name: str(value)[:40] for name, value in wrong.items()}),
+)
+async def test_answers_that_are_none_are_told_and_nothing_is_saved(tmp_path, wrong):
+    done = await Server(**wrong).save("--output", tmp_path / "saved")
+    assert (done.exit_code, done.stdout, type(done.exception)) == (1, "", SystemExit)
+    assert done.stderr.startswith("Error: ")
+    assert "\x1b" not in done.stderr
+    assert not (tmp_path / "saved").exists()
+
+
+async def test_what_is_no_checkpoint_is_a_wrong_call(tmp_path):
+    (tmp_path / "older").write_bytes(b"\xff")
+    done = await Server().save("--since", tmp_path / "older", "--output", tmp_path / "saved")
+    assert done.exit_code == 2
