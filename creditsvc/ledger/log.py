@@ -58,7 +58,7 @@ class Log:
         self._pool = pool
         self._newest: Signed | None = None
         self._asked_s = -math.inf
-        self._asking = asyncio.Lock()
+        self._asking: asyncio.Task[None] | None = None
 
     async def checkpoint(self, at_least: int = 0) -> Signed:
         """Give the newest checkpoint, as it was at most ``REMEMBER_S`` ago.
@@ -66,14 +66,31 @@ class Log:
         It is asked for again when it is smaller than ``at_least``, since another process may have shown a
         newer one to whoever asks; it may still be smaller. Raises ``NotFound`` before the first one.
         """
-        now_s = time.monotonic()
-        async with self._asking:
-            remembered = self._newest is not None and self._newest.size >= at_least
-            if self._newest is None or self._asked_s <= now_s - (REMEMBER_S if remembered else 0):
-                asked_s = time.monotonic()
-                self._newest = await self._read()
-                self._asked_s = asked_s
-            return self._newest
+        came_s = time.monotonic()
+        while True:
+            known = self._newest
+            if known is not None:
+                kept_s = REMEMBER_S if known.size >= at_least else 0
+                if self._asked_s >= came_s - kept_s:
+                    return known
+            await self._ask()  # at most twice: the second query began after we came
+
+    async def _ask(self) -> None:
+        """Read the newest checkpoint; whoever asks meanwhile shares the query, and its failure."""
+        if self._asking is None:
+            self._asking = asyncio.create_task(self._refresh())
+            self._asking.add_done_callback(self._asked)
+        await asyncio.shield(self._asking)
+
+    def _asked(self, asking: "asyncio.Task[None]") -> None:
+        self._asking = None
+        if not asking.cancelled():
+            asking.exception()  # whoever asked may have gone: not worth a warning then
+
+    async def _refresh(self) -> None:
+        asked_s = time.monotonic()
+        self._newest = await self._read()
+        self._asked_s = asked_s
 
     async def _read(self) -> Signed:
         async with self._pool.acquire() as connection:

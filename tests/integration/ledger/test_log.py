@@ -165,6 +165,16 @@ async def test_who_asks_at_the_same_moment_shares_the_answer(database, tmp_path)
         await asyncio.gather(*(log.checkpoint(at_least=10**6) for _ in range(50)))
         assert reads <= 3, "those far beyond the end share a query too"
 
+        async def failing():
+            nonlocal reads
+            reads += 1
+            await asyncio.sleep(0.01)
+            raise OSError
+
+        log._read, log._newest, reads = failing, None, 0
+        failures = await asyncio.gather(*(log.checkpoint() for _ in range(50)), return_exceptions=True)
+        assert ({*map(type, failures)}, reads) == ({OSError}, 1), "and a database that is away is asked once"
+
 
 async def grown(dsn, tmp_path, size):
     """A log of a size, whose leaves are numbers: its rows as a sequencer would have left them."""
