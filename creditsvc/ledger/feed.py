@@ -27,8 +27,8 @@ SQL = load_queries("feed")
 SCAN_MAX = 10_000  # positions that one request looks at
 EVENTS_MAX = 50_000  # and events of the records that stand there
 BYTES_MAX = 8 * 1024 * 1024  # of one page, unless its only item is longer
-CHUNK = 500  # positions read at a time
-GROUP_EVENTS = 5_000  # events of records read at a time: some milliseconds on the loop
+CHUNK = 200  # positions read at a time: a few milliseconds on the loop
+GROUP_EVENTS = 2_000  # events of records read at a time, for the same reason; one has half at most
 POSITIONS_PER_UNIT, EVENTS_PER_UNIT = 1_000, 100  # what is charged against the caller's rate limit
 
 Key = tuple[str, RecordKey]  # entity, record

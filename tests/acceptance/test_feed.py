@@ -1,0 +1,206 @@
+"""The change feed over HTTP, on a service with its sequencer: pages, long polls, and stopping meanwhile."""
+
+import asyncio
+import time
+from base64 import b64decode
+from datetime import UTC, datetime, timedelta
+
+import aiohttp
+import pytest
+
+from creditsvc.domain.canonical import leaf_hash
+from creditsvc.ledger.feed_tips import WAITING_OF_KEY_MAX
+from creditsvc.web.feed_shapes import FeedPage
+from tests.feeding import leaf_of
+from tests.interface import problem
+from tests.making import ENTITY, SOURCE, raw
+from tests.processes import WORKERS, service
+
+FEED = "/v1/log/events"
+
+
+async def feed(api, who, **asked):
+    query = "&".join(f"{name.rstrip('_')}={value}" for name, value in asked.items())
+    answer = await api.get(who, f"{FEED}?{query}")
+    assert answer.status == 200, answer.body
+    assert answer.headers["Cache-Control"] == "no-store"
+    FeedPage.model_validate_json(answer.body)
+    assert list(answer.document) == ["items", "next", "size", "complete_until"]
+    return answer.document
+
+
+async def end(api):
+    """The position after everything that has been recorded by now."""
+    before = datetime.now(UTC)
+    async with asyncio.timeout(30):
+        while True:
+            page = await feed(api, "partner", limit=1)
+            if page["complete_until"] and datetime.fromisoformat(page["complete_until"]) > before:
+                return page["size"]
+            await asyncio.sleep(0.1)
+
+
+async def test_what_is_pushed_comes_with_what_makes_it_checkable(api, subject):
+    start = await end(api)
+    penalty = raw("penalty.imposed", "P1", subject=subject, severity="minor", decided_on="2026-04-05")
+    (receipt,) = await api.taken("agency", penalty)
+    page = await feed(api, "partner", from_=start, wait=20)
+    (item,) = page["items"]
+    assert list(item) == ["position", "entity", "sequence", "recorded_at", "leaf_hash", "salt", "event"]
+    assert (item["position"], item["entity"], item["event"]) == (start, subject, penalty)
+    assert {name: item[name] for name in ("sequence", "recorded_at", "leaf_hash")} == {
+        name: receipt[name] for name in ("sequence", "recorded_at", "leaf_hash")
+    }
+    assert leaf_hash(leaf_of(item)) == b64decode(receipt["leaf_hash"])
+    assert page["next"] == page["size"] == start + 1
+
+
+async def test_each_is_shown_what_they_may_see(api, subject):
+    start = await end(api)
+    given = {"subject": subject, "source": SOURCE}
+    await api.taken("agency", raw("record.corrected", "P1", reason="更正", changes={"title": "改"}, **given))
+    await api.taken("agency", raw("honour.granted", "P1", **given))
+    await api.taken("agency", raw("honour.granted", "P2", **given))
+    await api.taken("agency", raw("record.revoked", "P2", reason="撤销", **given))
+    assert await end(api) == start + 4
+    ways = {
+        who: [
+            next(way for way in ("event", "withdrawn", "leaf") if way in item)
+            for item in (await feed(api, who, from_=start))["items"]
+        ]
+        for who in ("agency", "another agency", "partner", "auditor", "operator")
+    }
+    assert ways == {
+        "agency": ["event"] * 4,
+        "another agency": ["event", "withdrawn"],
+        "partner": ["event", "withdrawn"],
+        "auditor": ["leaf", "event", "leaf", "withdrawn"],
+        "operator": ["event"] * 4,
+    }
+    (opened, gone) = (await feed(api, "partner", from_=start))["items"]
+    assert [one["position"] for one in opened["earlier"]] == [start]
+    assert gone["withdrawn"] == {
+        "type": "credit.record.revoked",
+        "record": "P2",
+        "source": SOURCE,
+        "time": "2026-03-04T16:00:00.000000Z",
+    }
+    for asked, found in (
+        ({"entity": subject}, 2),
+        ({"entity": "usdot:1"}, 0),
+        ({"source": "urn:a,urn:b"}, 0),
+    ):
+        page = await feed(api, "partner", from_=start, **asked)
+        assert (len(page["items"]), page["next"]) == (found, start + 4)
+    page = await feed(api, "partner", from_=start, type="credit.record.corrected,credit.score.stepped")
+    assert [item["position"] for item in page["items"]] == [start + 1, start + 3]
+
+
+async def test_a_long_poll_wakes_soon_after_a_push(api, subject):
+    start = await end(api)
+    asked = asyncio.create_task(
+        feed(api, "partner", from_=start, wait=30, entity=f"siren:552081317,{subject}")
+    )
+    other = asyncio.create_task(feed(api, "partner", from_=start, wait=3, entity="siren:552081317"))
+    await asyncio.sleep(0.5)
+    assert not asked.done()
+    pushed_s = time.monotonic()
+    await api.taken("agency", raw("honour.granted", "H", subject=subject))
+    page = await asked
+    assert time.monotonic() - pushed_s < 5, "a checkpoint is signed every second, and looked for more often"
+    assert [item["entity"] for item in page["items"]] == [subject]
+    # Whoever does not care for it waits on, and learns only that there was something.
+    page = await other
+    assert (page["items"], page["next"]) == ([], start + 1)
+
+
+async def test_silence_is_told_from_staleness(api):
+    start = await end(api)
+    began = datetime.now(UTC)
+    page = await feed(api, "partner", from_=start, wait=2)
+    assert datetime.now(UTC) - began >= timedelta(seconds=2)
+    assert (page["items"], page["next"], page["size"]) == ([], start, start)
+    assert datetime.fromisoformat(page["complete_until"]) > began - timedelta(seconds=2)
+
+
+async def test_a_reader_that_is_ahead_of_the_log_is_told(api):
+    start = await end(api)
+    wrong = problem(await api.get("partner", f"{FEED}?from={start + 1}&wait=30"), 404, "not-found")
+    assert wrong["errors"][0]["code"] == "beyond-log"
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "slug"),
+    [
+        ("from=-1", 400, "malformed"),
+        ("from=1e3", 400, "malformed"),
+        ("from=%D9%A1", 400, "malformed"),
+        ("wait=31", 400, "malformed"),
+        ("limit=0", 400, "malformed"),
+        ("limit=1001", 400, "malformed"),
+        ("type=credit.unheard.of", 400, "malformed"),
+        ("type=", 400, "malformed"),
+        ("source=a,,b", 400, "malformed"),
+        ("entity=" + ",".join(["usdot:1"] * 101), 400, "malformed"),
+        ("entity=nonsense", 404, "identifier-invalid"),
+        ("entity=usdot:1,uscc:11010519491231002X", 422, "natural-person"),
+        ("cursor=1-1", 400, "malformed"),
+    ],
+)
+async def test_what_cannot_be_asked_is_refused(api, query, status, slug):
+    problem(await api.get("partner", f"{FEED}?{query}"), status, slug)
+
+
+async def test_an_identifier_is_taken_as_people_write_it(api):
+    await api.taken("agency", raw("honour.granted", "H-feed", subject=ENTITY))
+    await end(api)
+    written = "USCC: 9135 0100 M000 100Y 43".replace(" ", "%20")
+    page = await feed(api, "operator", entity=written, limit=1)
+    assert page["items"][0]["entity"] == ENTITY
+
+
+async def test_who_leaves_makes_room_for_who_comes(api):
+    start = await end(api)
+    headers = {"Authorization": f"Bearer {api.keys['partner']}"}
+    url = f"{api.running.url}{FEED}?from={start}&wait="
+
+    async def left():
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(0.1)) as session:
+            with pytest.raises(TimeoutError):
+                await session.get(url + "30", headers=headers)
+
+    for _ in range(3):
+        await asyncio.gather(*(left() for _ in range(WAITING_OF_KEY_MAX)))
+        await asyncio.sleep(0.3)
+    async with aiohttp.ClientSession() as session:
+        answers = await asyncio.gather(
+            *(session.get(url + "1", headers=headers) for _ in range(WAITING_OF_KEY_MAX))
+        )
+        assert [one.status for one in answers] == [200] * WAITING_OF_KEY_MAX
+        # Each worker lets so many of one key wait; the rest are told to come again.
+        answers = await asyncio.gather(
+            *(session.get(url + "1", headers=headers) for _ in range(3 * WORKERS * WAITING_OF_KEY_MAX))
+        )
+        assert {one.status for one in answers} == {200, 429}
+        assert all(int(one.headers["Retry-After"]) >= 1 for one in answers if one.status == 429)
+
+
+async def test_a_service_that_stops_answers_whoever_waits(tmp_path):
+    async with service(tmp_path / "var") as running:
+        headers = {"Authorization": f"Bearer {await running.key('partner')}"}
+
+        async def wait(session):
+            async with session.get(f"{running.url}{FEED}?wait=30", headers=headers) as answer:
+                return answer.status, await answer.json()
+
+        async with aiohttp.ClientSession() as session:
+            waiters = [asyncio.create_task(wait(session)) for _ in range(6)]
+            await asyncio.sleep(1)
+            assert not any(one.done() for one in waiters)
+            began_s = time.monotonic()
+            stopping = asyncio.create_task(running.stop())
+            for status, page in await asyncio.gather(*waiters):
+                assert status == 200
+                assert (page["items"], page["next"], page["size"]) == ([], 0, 0)
+            assert time.monotonic() - began_s < 5
+            assert await stopping == 0
