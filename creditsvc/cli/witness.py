@@ -229,7 +229,7 @@ class _Looking:
                 return False
             _say("evidence:", [str(alarmed.evidence)])
             if self.on_alarm is not None:
-                await _run_command(self.on_alarm, alarmed.evidence)
+                await run_command(self.on_alarm, alarmed.evidence)
             return False
         except (Unanswered, StateRefused, OSError) as error:
             log.warning("could not look", extra={"fields": {"log": self.known.origin, "why": str(error)}})
@@ -249,7 +249,7 @@ def _say(what: str, texts: Iterable[str]) -> None:
             click.echo(f"{what} {printable(line)}" if line else "", err=True)
 
 
-async def _run_command(command: str, evidence: Path) -> None:
+async def run_command(command: str, evidence: Path) -> None:
     """Run what an operator wants run for an alarm; whatever becomes of it, the witness goes on."""
     try:
         process = await asyncio.create_subprocess_exec(*shlex.split(command), str(evidence))

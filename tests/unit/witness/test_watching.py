@@ -1,12 +1,14 @@
 """The witness that looks by itself, at a log made by hand that does what a log must not."""
 
 import sqlite3
+import sys
 from base64 import b64decode, b64encode
 from datetime import UTC, datetime, timedelta
 
 import aiohttp
 import pytest
 
+from creditsvc.cli.witness import run_command
 from creditsvc.domain import instants
 from creditsvc.verifier import VerifierKey, canonical, commitment, parse_checkpoint, parse_note, verify_note
 from creditsvc.witness import state, watching
@@ -256,6 +258,23 @@ async def test_a_key_that_does_not_open_the_feed_proves_nothing(watch):
     }
     with pytest.raises(Unanswered, match="auditor"):
         await watch.look(key="auditor")
+
+
+async def test_silence_does_not_make_up_for_a_fault_found_before_it(watch):
+    watch.log.items[7]["event"]["data"]["n"] = 8
+    watch.log.items[290] = {"position": 290, "withdrawn": {}}
+    (fault,) = await watch.faults()
+    assert fault.startswith("position 7, ")
+
+
+async def test_a_command_is_run_for_an_alarm(watch, tmp_path):
+    command = (
+        f"{sys.executable} -c 'import pathlib, sys; pathlib.Path(sys.argv[1]).write_text(sys.argv[2])' {{}}"
+    )
+    await run_command(command.format(tmp_path / "told"), tmp_path / "evidence")
+    assert (tmp_path / "told").read_text() == str(tmp_path / "evidence")
+    await run_command("/nowhere/nothing", tmp_path)
+    await run_command("'", tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,340 @@
+"""A witness as its own processes, beside a service that is honest, and beside one whose operator is not."""
+
+import asyncio
+import os
+import re
+import signal
+import sys
+import time
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from creditsvc.verifier import VerifierKey, open_checkpoint, parse_note, verify_note
+from tests import tampering
+from tests.making import SOURCE, raw
+from tests.processes import PATIENCE_S, Agency, service
+
+ENTITIES = ("siren:552081317", "siren:351680558", "siren:542051180")
+
+
+async def witness(*arguments: object, **environment: str) -> tuple[int, str]:
+    """Run `creditsvc witness …` with nothing of the service's settings; gives the status and what it said."""
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("CREDITSVC_")}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "creditsvc", "witness", *map(str, arguments)),
+        env=bare | environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            said, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert b"Traceback" not in said, said.decode()
+    assert process.returncode is not None
+    return process.returncode, said.decode()
+
+
+@asynccontextmanager
+async def at_work(*arguments: object):
+    """A witness that goes on; gives its process, whose standard error is a pipe."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "creditsvc", "witness", *map(str, arguments)), stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(PATIENCE_S):
+            await process.communicate()
+
+
+async def line_with(process, wanted: str) -> str:
+    async with asyncio.timeout(PATIENCE_S):
+        while line := (await process.stderr.readline()).decode():
+            if wanted in line:
+                return line
+    raise AssertionError(wanted)
+
+
+class Log:
+    """The log of a running service, as anybody sees it, and an agency that makes it grow."""
+
+    def __init__(self, running, session, agency):
+        self.running, self.session, self.agency = running, session, agency
+        self.events = 0
+
+    async def verifier_key(self) -> str:
+        async with self.session.get(self.running.url + "/.well-known/creditsvc-log.json") as answer:
+            return (await answer.json())["verifier_key"]
+
+    async def checkpoint(self) -> str:
+        async with self.session.get(self.running.url + "/v1/log/checkpoint") as answer:
+            return await answer.text() if answer.status == 200 else "none yet\n0\n"
+
+    async def grow(self, count: int) -> int:
+        """Push events and wait until a checkpoint has them; gives its size."""
+        groups = range(self.events, self.events + count)
+        events = [raw("inspection.completed", f"R{n}", id=f"w{n}", subject=ENTITIES[n % 3]) for n in groups]
+        self.events += count
+        assert await self.agency.send(self.session, events)
+        return await self.reaches(self.events)
+
+    async def reaches(self, size: int) -> int:
+        deadline = time.monotonic() + PATIENCE_S
+        while (found := int((await self.checkpoint()).split("\n")[1])) < size:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.1)
+        return found
+
+
+@asynccontextmanager
+async def logging(tmp_path: Path, **given: object):
+    async with service(tmp_path / "var", log_interval_s=0.2, **given) as running:
+        key = await running.key("agency", sources=[SOURCE])
+        async with aiohttp.ClientSession() as session:
+            yield Log(running, session, Agency(running.url, key, tmp_path / "receipts"))
+
+
+@pytest.fixture(scope="module")
+async def honest(tmp_path_factory):
+    async with logging(tmp_path_factory.mktemp("honest")) as log:
+        await log.grow(3)
+        yield log
+
+
+def kept(state: Path) -> str:
+    (path,) = (state / "logs").glob("*/checkpoint")
+    return path.read_text()
+
+
+async def test_it_cosigns_a_growing_log(honest, tmp_path):
+    state, url = tmp_path / "w", honest.running.url
+    auditor = await honest.running.key("auditor")
+    status, said = await witness("watch", url, "--once", "--state", state)
+    assert status == 1
+    assert "--log-key" in said
+    assert "/.well-known/creditsvc-log.json" in said
+    log_key = await honest.verifier_key()
+    naming = ("--log-key", log_key, "--name", "w.example")
+    first = await witness("watch", url, "--once", "--state", state, *naming)
+    assert first[0] == 0, first[1]
+    _, vkey = await witness("key", "--state", state)
+    for key, full in (
+        ("", ()),
+        (auditor, ()),
+        (auditor, ("--full",)),
+        ("", ("--full",)),
+        (auditor, ("--full",)),
+    ):
+        size = await honest.grow(150)
+        status, said = await witness("watch", url, "--once", "--state", state, *full, CREDITSVC_KEY=key)
+        assert status == 0, said
+        assert f"{size} entries, cosigned" in said
+        checkpoint = open_checkpoint(kept(state), VerifierKey.parse(log_key))
+        assert checkpoint.size == size
+        assert verify_note(checkpoint.note, VerifierKey.parse(vkey.strip())) > time.time() - 60
+    status, said = await witness("watch", url, "--once", "--state", state, "--log-key", vkey.strip())
+    assert status == 2
+    assert "not a log's" in said
+
+
+async def test_it_goes_on_until_it_is_stopped(honest, tmp_path):
+    log_key = await honest.verifier_key()
+    arguments = ("watch", honest.running.url, "--state", tmp_path / "w", "--log-key", log_key, "--every", 0.2)
+    async with at_work(*arguments) as process:
+        await line_with(process, '"cosigned"')
+        status, said = await witness("watch", honest.running.url, "--once", "--state", tmp_path / "w")
+        assert status == 1
+        assert "in use by another process" in said
+        size = await honest.grow(2)
+        await line_with(process, f'"size":{size},')
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(PATIENCE_S):
+            assert await process.wait() == 0
+
+
+async def test_a_service_has_witnesses_cosign_its_checkpoints(tmp_path):
+    async with logging(tmp_path) as log:
+        log_key = await log.verifier_key()
+        state = tmp_path / "w"
+        async with at_work("serve", "--listen", "127.0.0.1:0", "--log", log_key, "--state", state) as process:
+            at = (await line_with(process, "listening on")).split()[-1]
+            _, vkey = await witness("key", "--state", state)
+            gone = (await witness("key", "--state", tmp_path / "gone"))[1].strip()
+            await log.running.stop()
+            log.running._given["log_witnesses"] = f"{vkey.strip()} {at}\n{gone} http://127.0.0.1:9"
+            await log.running.start()
+            for count in (3, 300):
+                await log.grow(count)
+                await _cosigned(log, VerifierKey.parse(vkey.strip()))
+            async with log.session.get(log.running.url + "/metrics") as answer:
+                metrics = await answer.text()
+        assert re.search(r'creditsvc_log_witness_requests_total\{outcome="cosigned",', metrics)
+        assert re.search(r'creditsvc_log_witness_requests_total\{outcome="unreachable",', metrics)
+        assert verify_note(parse_note(kept(state)), VerifierKey.parse(vkey.strip())) > 0
+
+
+async def _cosigned(log: Log, key: VerifierKey) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while key.name not in (note := await log.checkpoint()):
+        assert time.monotonic() < deadline, note
+        await asyncio.sleep(0.1)
+    assert verify_note(parse_note(note), key) > time.time() - 60
+    open_checkpoint(note, VerifierKey.parse(await log.verifier_key()))
+
+
+async def test_witnesses_that_cannot_be_read_stop_the_start(tmp_path):
+    async with logging(tmp_path) as log:
+        await log.running.stop()
+        log.running._given["log_witnesses"] = "nonsense"
+        await log.running.start(ready=False)
+        async with asyncio.timeout(PATIENCE_S):
+            assert await log.running._process.wait() == 1
+        assert "CREDITSVC_LOG_WITNESSES, line 1" in log.running.log.read_text()
+
+
+class Tampered:
+    """A witness that has read everything, before somebody takes the database in hand."""
+
+    def __init__(self, log: Log, state: Path, auditor: str, connection) -> None:
+        self.log, self.state, self.auditor, self.connection = log, state, auditor, connection
+
+    async def look(self, *more: str) -> tuple[int, str]:
+        arguments = ("watch", self.log.running.url, "--once", "--state", self.state, *more)
+        return await witness(*arguments, CREDITSVC_KEY=self.auditor)
+
+    async def named(self) -> list[str]:
+        """Read everything again; gives the alarm that is raised, and takes it away."""
+        status, said = await self.look("--full")
+        assert (status, "ALARM" in said) == (1, True), said
+        status, again = await self.look()
+        assert (status, "ALARM" in again) == (1, True), again
+        (alarm,) = (self.state / "logs").glob("*/alarm")
+        alarm.unlink()
+        return re.findall(r"^ALARM (.+)$", said, re.MULTILINE)
+
+    async def position(self, place: tampering.Place) -> int:
+        found: int = await self.connection.fetchval(
+            "select position from log_entry where entity_id = $1 and kind = 'event' and sequence = $2", *place
+        )
+        return found
+
+
+@pytest.fixture
+async def tampered(tmp_path):
+    async with logging(tmp_path) as log, log.running.database() as connection:
+        await log.grow(300)
+        auditor = await log.running.key("auditor")
+        one = Tampered(log, tmp_path / "w", auditor, connection)
+        status, said = await one.look("--log-key", await log.verifier_key())
+        assert status == 0, said
+        yield one
+
+
+async def test_what_is_done_to_rows_is_named(tampered):
+    connection, log = tampered.connection, tampered.log
+    await log.grow(3)
+    assert (await tampered.look())[0] == 0
+    one, other = (ENTITIES[0], 5), (ENTITIES[1], 7)
+    assert (await tampered.look("--full"))[0] == 0
+
+    # A byte in a salt: the content reads as before. Then one in a content, which is no JSON any more.
+    for place, column in ((one, "salt"), (other, "content")):
+        await tampering.flip(connection, place, column)
+        at = await tampered.position(place)
+        names = (
+            f"position {at}, {place[0]}, event {place[1]}:",
+            f"position {at}: the log has an entry there",
+        )
+        assert any(fault.startswith(names) for fault in await tampered.named())
+        await tampering.flip(connection, place, column)
+        assert (await tampered.look("--full"))[0] == 0
+
+    await tampering.swap(connection, (ENTITIES[0], 9), (ENTITIES[1], 20))
+    faults = await tampered.named()
+    for place in ((ENTITIES[0], 9), (ENTITIES[1], 20)):
+        named = f"position {await tampered.position(place)}, {place[0]}, event {place[1]}: it does not make"
+        assert any(fault.startswith(named) for fault in faults), faults
+    await tampering.swap(connection, (ENTITIES[0], 9), (ENTITIES[1], 20))
+    assert (await tampered.look("--full"))[0] == 0
+
+    for place in ((ENTITIES[2], 30), (ENTITIES[2], 101)):  # one in the midst, and the last
+        await tampering.remove(connection, place)
+        faults = await tampered.named()
+        at = await tampered.position(place)
+        assert any(fault.startswith(f"position {at}: the log has an entry there") for fault in faults)
+        gap = f"event {place[1]} of the same entity is missing"
+        last = f"position {at}, {place[0]}, event {place[1]}: it was in the log"
+        assert any(gap in fault or fault.startswith(last) for fault in faults), faults
+
+
+async def test_back_dated_events_are_named(tampered):
+    connection, log = tampered.connection, tampered.log
+    # Kept out of the log by the log itself, whether or not it waits for it: the history shows it.
+    for place, queued in (((ENTITIES[0], 1), False), ((ENTITIES[1], 1), True)):
+        forged = await tampering.back_date(connection, place, queued=queued)
+        await asyncio.sleep(1)
+        faults = await tampered.named()
+        assert [fault for fault in faults if fault.startswith(f"{forged[0]}, event {forged[1]}: the history")]
+    # Waved through, as the newest entry, by a log that does not look at times.
+    await connection.execute("update log_pending set recorded_at = '-infinity'")
+    forged = await tampering.back_date(connection, (ENTITIES[2], 1), timedelta(hours=1))
+    await connection.execute(
+        "insert into log_pending (entity_id, sequence, recorded_at) values ($1, $2, '-infinity')", *forged
+    )
+    await connection.execute("update log_state set complete_until = null")
+    await log.reaches(log.events + 1)
+    status, said = await tampered.look()
+    assert status == 1
+    assert "back-dated" in said
+    assert f"{forged[0]}, event {forged[1]}" in said
+
+
+async def test_tiles_that_are_rewritten_are_named(tampered):
+    connection = tampered.connection
+    async with tampering.unguarded(connection):
+        await connection.execute(
+            "update log_tile set hashes = set_byte(hashes, 32 * 17, get_byte(hashes, 32 * 17) # 1)"
+            " where level = 0 and tile = 0"
+        )
+    faults = await tampered.named()
+    assert "tile 0/000 was rewritten at position 17: the entries there are right" in faults
+
+
+async def test_a_history_that_is_rewritten_as_a_whole_is_named(tampered):
+    """Rows, hashes, tiles and root agree with each other again; only who remembers can tell."""
+    connection, log = tampered.connection, tampered.log
+    forged = await tampering.back_date(connection, (ENTITIES[0], 1))
+    await tampering.squeeze_in(connection, 10, forged)
+    faults = await tampered.named()
+    assert any(fault.startswith("position 10, ") or "tile 0/000" in fault for fault in faults)
+    # Nor does it help to have the log forget what it signed, in the database and beside its key.
+    before = kept(tampered.state)
+    async with tampering.unguarded(connection):
+        await connection.execute("delete from log_cosignature")
+        await connection.execute("delete from log_checkpoint")
+    await log.running.stop()
+    (log.running.data_dir / "log" / "checkpoint").unlink()
+    await log.running.start()
+    await log.reaches(301)
+    status, said = await witness("watch", log.running.url, "--once", "--state", tampered.state)
+    assert status == 1
+    assert re.search(
+        "^ALARM The log is forked: its checkpoint of size 301 does not continue the one of size 300",
+        said,
+        re.MULTILINE,
+    )
+    (found,) = re.findall(r"^evidence: (.+)$", said, re.MULTILINE)
+    evidence = await asyncio.to_thread(Path(found).read_text)
+    assert before in evidence
+    assert await log.checkpoint() in evidence
+    assert kept(tampered.state) == before
