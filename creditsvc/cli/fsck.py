@@ -22,30 +22,32 @@ Examples:
     "--progress/--no-progress", "shown", default=None, help="Show progress; by default on a terminal."
 )
 def command(shown: bool | None) -> None:  # noqa: FBT001  a command's parameters come by name
-    """Recompute what is stored from the events and compare.
+    """Go from the events to records and profiles, to the log, to its signatures, and compare.
 
-    Names every record and profile that differs. Changes nothing and works beside a running service. Exit
-    status 0 when clean, 1 when not.
+    Names every entry, record, profile, tile and checkpoint that is not what it must be. Changes nothing and
+    works beside a running service. Exit status 0 when clean, 1 when not.
     """
-    faults, checked = asyncio.run(_check(shown=shown))
-    of = f"{counted(checked, 'organisation')} checked"
-    for fault in faults:
+    report = asyncio.run(_check(shown=shown))
+    for fault in report.faults:
         print(fault)
-    if faults:
-        click.echo(f"{counted(len(faults), 'fault')} found, {of}", err=True)
+    for remark in report.log.remarks:
+        click.echo(remark, err=True)
+    if report.faults:
+        click.echo(f"{counted(len(report.faults), 'fault')} found, {_checked(report)}", err=True)
         raise click.exceptions.Exit(1)
-    click.echo(f"clean, {of}", err=True)
+    click.echo(f"clean, {_checked(report)}", err=True)
 
 
-async def _check(*, shown: bool | None) -> tuple[list[str], int]:
-    """Give the faults, and how many organisations were checked."""
-    checked = 0
+def _checked(report: fsck.Report) -> str:
+    entities = counted(report.entities, "organisation")
+    if not report.log.begun:
+        return f"{entities} checked; the log has not begun"
+    entries = f"{report.log.entries:,} {'entry' if report.log.entries == 1 else 'entries'}"
+    return f"{entities}, {entries} and {counted(report.log.checkpoints, 'checkpoint')} checked"
+
+
+async def _check(*, shown: bool | None) -> fsck.Report:
+    known = settings()
     with progress("checking", shown=shown) as told:
-
-        def count(done: int, total: int) -> None:
-            nonlocal checked
-            checked = done
-            told(done, total)
-
-        async with embedded.server(settings(), own=False) as dsn:
-            return await fsck.check(dsn, progress=count), checked
+        async with embedded.server(known, own=False) as dsn:
+            return await fsck.examine(dsn, known, progress=told)

@@ -39,30 +39,30 @@ async def test_an_untouched_database_is_clean(database):
 TAMPERING = {
     "a flipped byte": (
         "update event set content = set_byte(content, 5, get_byte(content, 5) # 1) where sequence = 2",
-        f"{ENTITY}: event 2",
+        f"{ENTITY} event 2: its leaf hash",
     ),
     "other content": (
         """update event
            set content = convert_to(replace(convert_from(content, 'UTF8'), '"serious"', '"minor"'), 'UTF8')
            where sequence = 1""",
-        f"{ENTITY}: event 1: its leaf hash",
+        f"{ENTITY} event 1: its leaf hash",
     ),
     "a back-dated event": (
         "update event set recorded_at = recorded_at - interval '1 year' where sequence = 3 ",
-        f"{ENTITY}: event 3",
+        f"{ENTITY} event 3: recorded no later",
     ),
     "a removed last event": (
         "delete from event where entity_id like 'siren%'",
-        f"{OTHER_ENTITY}: has 0 events",
+        f"{OTHER_ENTITY} event 1: is missing",
     ),
     "a removed middle event": (
         "delete from event where sequence = 2",
-        f"{ENTITY}: event 3 stands where 2 belongs",
+        f"{ENTITY} event 2: is missing",
     ),
     "two swapped": (
         """update event set sequence = sequence + 1000 where entity_id like 'uscc%' and sequence in (1, 2);
            update event set sequence = 1003 - sequence where sequence > 1000""",
-        f"{ENTITY}: event 1",
+        f"{ENTITY} event 1: its leaf hash",
     ),
     "an edited record": (
         "update record set points = 0, code = null where record = 'P0'",
@@ -82,7 +82,7 @@ TAMPERING = {
     ),
     "a removed identity": (
         "delete from event_identity where sequence = 2",
-        f"{ENTITY}: event 2: its identity",
+        f"{ENTITY} event 2: its identity",
     ),
     "a hidden name": (
         "update entity_name set name = '好公司' where until is null",
@@ -90,11 +90,11 @@ TAMPERING = {
     ),
     "a removed entity": (
         "delete from entity where entity_id like 'uscc%'",
-        f"{ENTITY}: event 1: belongs to no history",
+        f"{ENTITY} event 1: belongs to no history",
     ),
     "an event kept from the log": (
         "delete from log_pending where sequence = 4",
-        f"{ENTITY}: event 4: the log",
+        f"{ENTITY} event 4: has no position in the log, nor",
     ),
 }
 
