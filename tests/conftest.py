@@ -13,10 +13,15 @@ from itertools import count
 from urllib.parse import urlsplit
 
 import asyncpg
+import hypothesis
 import pytest
 
 from creditsvc.store.embedded import EmbeddedServer
 from creditsvc.store.migrations import migrate
+
+# No test asserts a time: it may share its core with another.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 MakeDatabase = Callable[[], Awaitable[str]]
 
