@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from creditsvc import verifier
@@ -98,6 +98,7 @@ def tree(size):
     return leaves, Edge().extend(leaves)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 1_200), st.data())
 def test_proofs_of_the_service_are_accepted_and_others_are_not(size, data):
     leaves, tiles = tree(size)

@@ -1,7 +1,7 @@
 """Tiles: paths as C2SP tlog-tiles writes them, trees that grow as they would be made whole, and proofs."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from creditsvc.ledger.tiles import (
@@ -71,6 +71,7 @@ def test_what_is_no_path_is_none(path):
     assert Tile.parse(path) is None
 
 
+@settings(deadline=None, max_examples=60)  # trees of 65,537 leaves are made whole
 @given(sizes, st.data())
 def test_proofs_verify_and_need_only_the_tiles_that_they_say(size, data):
     index = data.draw(st.integers(0, size - 1))
@@ -84,6 +85,7 @@ def test_proofs_verify_and_need_only_the_tiles_that_they_say(size, data):
     verify_consistency(old, size, consistency(old, size, held), root_of(LEAVES[:old]), whole)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 600), max_size=8))
 def test_a_tree_grows_to_what_it_would_be_made_whole(batches):
     edge, tiles, size = Edge(), {}, 0
