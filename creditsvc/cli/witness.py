@@ -6,6 +6,7 @@ import logging
 import shlex
 import signal
 import socket
+import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -231,7 +232,7 @@ class _Looking:
             if self.on_alarm is not None:
                 await run_command(self.on_alarm, alarmed.evidence)
             return False
-        except (Unanswered, StateRefused, OSError) as error:
+        except (Unanswered, StateRefused, OSError, sqlite3.Error) as error:
             log.warning("could not look", extra={"fields": {"log": self.known.origin, "why": str(error)}})
             _say("could not look:", [str(error)])
             return False

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from creditsvc.domain import instants
-from creditsvc.verifier import Wrong, canonical, commitment, event_leaf, leaf_hash, notice_leaf
+from creditsvc.verifier import INTEGER_MAX, Wrong, canonical, commitment, event_leaf, leaf_hash, notice_leaf
 
 Kind = Literal["event", "notice"]
 ENTITY_MAX = 200
@@ -52,6 +52,8 @@ def read(item: Any) -> Entry:
             kind, facts = "event", facts | {"sequence": number}
         case _:
             raise Wrong("this is neither an event nor a notice")
+    if not 0 <= position <= INTEGER_MAX or not 0 < number <= INTEGER_MAX:
+        raise Wrong("its place is out of bounds")
     return Entry(position, _entity(entity), kind, number, _instant(recorded), _hash(item, facts))
 
 

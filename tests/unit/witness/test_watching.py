@@ -260,6 +260,16 @@ async def test_a_key_that_does_not_open_the_feed_proves_nothing(watch):
         await watch.look(key="auditor")
 
 
+async def test_numbers_beyond_all_bounds_are_named(watch):
+    watch.log.items[7]["sequence"] = 2**63
+    watch.log.items[8]["sequence"] = -1
+    faults = await watch.faults()
+    assert [fault for fault in faults if "out of bounds" in fault] == [
+        "position 7: its place is out of bounds",
+        "position 8: its place is out of bounds",
+    ]
+
+
 async def test_silence_does_not_make_up_for_a_fault_found_before_it(watch):
     watch.log.items[7]["event"]["data"]["n"] = 8
     watch.log.items[290] = {"position": 290, "withdrawn": {}}
