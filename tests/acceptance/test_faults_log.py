@@ -1,0 +1,124 @@
+"""Sequencers killed at random under real requests: the log comes out whole, never two roots for a size."""
+
+import asyncio
+import os
+import random
+import signal
+import sys
+import time
+from itertools import count
+
+import aiohttp
+
+from creditsvc.service import METRICS_DIRECTORY
+from creditsvc.settings import Settings
+from creditsvc.store import embedded
+from creditsvc.verifier import VerifierKey, open_checkpoint
+from tests.chance import CAMPAIGN, SEED
+from tests.making import SOURCE, raw
+from tests.processes import Agency, children, service
+from tests.sequencing import check_log
+
+SECONDS = 60 if CAMPAIGN else 8
+UNSETTLED = """
+select exists (select from log_pending)
+    or (select size from log_state) <> (select max(size) from log_checkpoint)
+"""
+_numbers = count(1)
+
+
+def events(chance):
+    return [
+        raw("inspection.completed", f"{SEED}-{n}", subject=f"usdot:{chance.randint(1, 40)}", id=f"{SEED}-{n}")
+        for n in (next(_numbers) for _ in range(chance.choice([1, 5, 60])))
+    ]
+
+
+async def push(agency, chance, until):
+    async with aiohttp.ClientSession() as session:
+        while time.monotonic() < until:
+            group = events(chance)
+            while not await agency.send(session, group):  # noqa: ASYNC110  it is the service that we wait for
+                await asyncio.sleep(0.1)
+            await asyncio.sleep(0.02)
+
+
+async def sequence(running, dsn, metrics, chance, until):
+    """Start a sequencer beside the service's own and kill it wherever it is, again and again."""
+    kills = 0
+    metrics.mkdir()
+    given = {"CREDITSVC_DATABASE_URL": dsn, METRICS_DIRECTORY: str(metrics)}
+    while time.monotonic() < until:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "creditsvc.sequencing"),
+            env=running.environment | given,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        try:
+            if await process.stdout.readline() != b"ready\n":  # its connection was cut while it started
+                assert await process.wait() == os.EX_TEMPFAIL
+                continue
+            await asyncio.sleep(chance.uniform(0.0, 0.6))
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+        kills += 1
+    return kills
+
+
+async def cut(running, chance, until):
+    """Kill the service's own sequencer once, and the connections of any now and then."""
+    await asyncio.sleep(chance.uniform(0.5, 2))
+    (own,) = (pid for pid, command in children(running.pid).items() if "creditsvc.sequencing" in command)
+    os.kill(own, signal.SIGKILL)
+    async with running.database() as connection:
+        while time.monotonic() < until:
+            await asyncio.sleep(chance.uniform(0.5, 2))
+            await connection.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity"
+                " where application_name = 'creditsvc sequence'"
+            )
+
+
+async def follow(running, until):
+    """Fetch checkpoints all the while: every one must be signed, and they only grow."""
+    seen = {}
+    async with aiohttp.ClientSession(running.url) as session:
+        while time.monotonic() < until:
+            async with session.get("/.well-known/creditsvc-log.json") as answer:
+                key = VerifierKey.parse((await answer.json())["verifier_key"])
+            async with session.get("/v1/log/checkpoint") as answer:
+                checkpoint = open_checkpoint(await answer.text(), key)
+            assert seen.setdefault(checkpoint.size, checkpoint.root) == checkpoint.root
+            assert checkpoint.size >= max(seen)
+            await asyncio.sleep(0.05)
+    return seen
+
+
+async def test_killed_at_random_the_log_comes_out_whole(tmp_path):
+    """Three sequencers on one database, none of which lives long."""
+    chance = random.Random(SEED)
+    settings = Settings(data_dir=tmp_path / "var")
+    async with (
+        service(settings.data_dir, log_interval_s=0.1) as running,
+        embedded.server(settings, own=False) as dsn,
+    ):
+        agency = Agency(running.url, await running.key("agency", sources=[SOURCE]), tmp_path / "receipts")
+        until = time.monotonic() + SECONDS
+        done = await asyncio.gather(
+            *(push(agency, chance, until) for _ in range(2)),
+            follow(running, until),
+            cut(running, chance, until),
+            *(sequence(running, dsn, tmp_path / f"m{n}", chance, until) for n in range(2)),
+        )
+        assert sum(done[4:]) >= 4, "kills"
+        assert len(done[2]) >= 5, "checkpoints seen"
+        async with running.database() as connection:
+            async with asyncio.timeout(60):
+                while await connection.fetchval(UNSETTLED):  # noqa: ASYNC110  it is another process that works
+                    await asyncio.sleep(0.1)
+            assert await check_log(connection) == len(agency.receipts())
+        assert (await running.command("fsck"))[0] == 0
