@@ -13,9 +13,8 @@ import orjson
 from creditsvc.cli import arguments
 from creditsvc.cli.progress import progress
 from creditsvc.cli.words import counted
-from creditsvc.ledger.evidence import BUNDLE
 from creditsvc.loading.answers import NOT_CREDITSVC, REDIRECTED, is_redirect, printable
-from creditsvc.verifier import Wrong, parse_checkpoint
+from creditsvc.verifier import BUNDLE, Wrong, parse_checkpoint
 
 ANSWER_MAX_BYTES = 96 * 2**20  # of a page of the longest events
 CHECKPOINT_MAX_BYTES = 1_000_000

@@ -15,10 +15,9 @@ from creditsvc.domain.naming import VIEWS
 from creditsvc.domain.records import Entry
 from creditsvc.domain.schedule import Schedule
 from creditsvc.domain.standing import Rules
-from creditsvc.ledger.evidence import Evidence
 from creditsvc.ledger.releases import OFFICIAL
 from creditsvc.loading.answers import printable
-from creditsvc.verifier import VerifierKey, Wrong
+from creditsvc.verifier import Evidence, VerifierKey, Wrong
 from scoring import engine
 
 FILE_MAX_BYTES = 512 * 2**20

@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import sys
 from pathlib import Path
 
 import orjson
@@ -75,6 +76,15 @@ async def test_what_is_saved_holds_for_every_caller(running: Service, tmp_path: 
     ):
         assert told in done.stdout
     assert "continues those of" not in done.stdout
+    alone = tmp_path / "verifier.py"
+    alone.write_text(await text(running, "/v1/log/verifier.py"))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-I", str(alone), "--key", await key_of(running), str(saved)),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 0, said
+    assert b"event is what the log holds" in said
     hidden = "sequences have gaps" in done.stdout
     assert hidden == (role in {"public", "partner", "auditor"}), done.stdout
 

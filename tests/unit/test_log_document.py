@@ -9,10 +9,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from creditsvc.domain import canonical as service
 from creditsvc.domain import instants
-from creditsvc.ledger.evidence import Evidence
 from creditsvc.ledger.promises import Promises
 from creditsvc.ledger.signing import Signer
 from creditsvc.verifier import (
+    Evidence,
     Log,
     VerifierKey,
     canonical,

@@ -222,16 +222,16 @@ def test_the_program_needs_nothing_of_the_service(tmp_path):
     )
     assert (done.returncode, done.stderr) == (0, "")
     told = done.stdout.splitlines()
-    assert told[0].startswith("old: log.example/1, size 3, root ")
-    assert told[1] == "consistency: the log of size 5 begins with that of size 3"
-    assert told[2].startswith('proof: at position 2: {"commitment":')
+    assert told[0].startswith("old: checkpoint of log.example/1: size 3, root ")
+    assert told[1].startswith("proof: ")
+    assert "stands at position 2" in told[1]
+    assert told[2] == "consistency: nothing of the log of size 3 was altered or removed up to size 5"
     done = subprocess.run(
         [*command, "bad", "nowhere"], cwd=tmp_path, check=False, capture_output=True, text=True
     )
     assert (done.returncode, done.stderr) == (1, "")
-    assert done.stdout.startswith(
-        "bad: WRONG: the inclusion proof does not lead to the root\nnowhere: WRONG: "
-    )
+    assert "WRONG: bad: the inclusion proof does not lead to the root\n" in done.stdout
+    assert "WRONG: nowhere: " in done.stdout
     called = subprocess.run(
         [sys.executable, "verifier.py", "--help"], cwd=tmp_path, check=False, capture_output=True, text=True
     )
@@ -265,8 +265,7 @@ def test_what_is_wrong_with_a_file_is_told(tmp_path, capsys):
             path.write_bytes(text if isinstance(text, bytes) else text.encode())
         assert main(["--key", str(LOG.key), *map(str, paths)]) == 1
         told = capsys.readouterr().out
-        assert f"{paths[-1]}: WRONG: " in told
-        assert what in told.splitlines()[-1]
+        assert any(line.startswith(f"WRONG: {paths[-1]}: ") and what in line for line in told.splitlines())
         assert "\x1b" not in told
     with pytest.raises(SystemExit, match="2"):
         main(["--key", "none", "file"])

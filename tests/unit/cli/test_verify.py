@@ -17,11 +17,10 @@ from hypothesis import strategies as st
 from creditsvc.cli import evidence, verify
 from creditsvc.domain.account import account_at, replay
 from creditsvc.domain.instants import parse
-from creditsvc.ledger.evidence import BUNDLE, Evidence
 from creditsvc.ledger.promises import Promises
 from creditsvc.ledger.signing import Signer
 from creditsvc.ledger.tiles import Edge, consistency, inclusion
-from creditsvc.verifier import Proof, canonical, commitment, event_leaf, leaf_hash, root_of
+from creditsvc.verifier import BUNDLE, Evidence, Proof, canonical, commitment, event_leaf, leaf_hash, root_of
 from tests.making import ENTITY, RULES, raw
 
 ZEROES = Ed25519PrivateKey.from_private_bytes(bytes(32))
