@@ -148,7 +148,8 @@ async def rewrite(connection: asyncpg.Connection) -> bytes:
     rows = await connection.fetch(
         "select l.position, l.kind, l.entity_id, l.sequence, e.source, n.due,"
         " coalesce(e.recorded_at, n.recorded_at) as recorded_at,"
-        " coalesce(e.salt, n.salt) as salt, coalesce(e.content, n.content) as content"
+        " coalesce(e.salt, n.salt) as salt, coalesce(e.content, n.content) as content,"
+        " coalesce(e.leaf_hash, n.leaf_hash) as leaf_hash"
         " from log_entry l"
         " left join event e on l.kind = 'event' and (e.entity_id, e.sequence) = (l.entity_id, l.sequence)"
         " left join notice n on l.kind = 'notice' and (n.entity_id, n.number) = (l.entity_id, l.sequence)"
@@ -158,14 +159,14 @@ async def rewrite(connection: asyncpg.Connection) -> bytes:
     edge = Edge()
     grown = edge.extend(hashes)
     async with unguarded(connection):
-        for row, hashed in zip(rows, hashes, strict=True):
-            table, number = ("event", "sequence") if row["kind"] == "event" else ("notice", "number")
-            await connection.execute(
-                f"update {table} set leaf_hash = $3 where entity_id = $1 and {number} = $2"  # noqa: S608
-                " and leaf_hash <> $3",
-                row["entity_id"],
-                row["sequence"],
-                hashed,
+        for kind, table, number in (("event", "event", "sequence"), ("notice", "notice", "number")):
+            await connection.executemany(
+                f"update {table} set leaf_hash = $3 where entity_id = $1 and {number} = $2",  # noqa: S608
+                [
+                    (row["entity_id"], row["sequence"], hashed)
+                    for row, hashed in zip(rows, hashes, strict=True)
+                    if row["kind"] == kind and row["leaf_hash"] != hashed
+                ],
             )
         await connection.execute("delete from log_tile")
         await connection.executemany(
