@@ -6,7 +6,9 @@ or tampered with is not signed again.
 
 import asyncio
 import logging
+import math
 import os
+import time
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -22,6 +24,7 @@ from creditsvc.verifier import Checkpoint, Wrong, open_checkpoint, verify_consis
 log = logging.getLogger(__name__)
 
 SQL = load_queries("sequence")
+ASK_AGAIN_S = 15.0  # witnesses that did not answer, while nothing new is signed
 
 
 Consistency = Callable[[int], Awaitable[list[bytes]]]
@@ -29,6 +32,11 @@ Consistency = Callable[[int], Awaitable[list[bytes]]]
 
 class Cosigners(Protocol):
     """Witnesses that are asked to cosign (C2SP tlog-witness)."""
+
+    @property
+    def number(self) -> int:
+        """How many they are."""
+        ...
 
     async def collect(self, note: str, size: int, consistency: Consistency) -> list[tuple[str, str]]:
         """Give the signature lines that were got, each with the witness's name; no witness makes it fail."""
@@ -51,7 +59,8 @@ class Checkpoints:
         self._file = file
         self._cosigners = cosigners
         self._newest: tuple[int, str] | None = None  # size and note of the last one signed
-        self._cosigned = -1  # the last size that witnesses were asked about
+        self._asked_again_s = 0.0  # when witnesses that did not cosign the newest may be asked again
+        self._asked = 0  # the last size that witnesses were asked about
         self._cosigning: asyncio.Task[None] | None = None
 
     async def sign(self, connection: Session, size: int, root: bytes) -> None:
@@ -108,10 +117,12 @@ class Checkpoints:
 
     def cosign(self, pool: Pool) -> None:
         """Have the witnesses cosign the newest checkpoint, in the background; one round at a time."""
-        if self._cosigners is None or self._newest is None or self._newest[0] <= max(0, self._cosigned):
+        if self._cosigners is None or self._newest is None or not self._newest[0]:
+            return
+        if self._asked == self._newest[0] and time.monotonic() < self._asked_again_s:
             return
         if self._cosigning is None or self._cosigning.done():
-            self._cosigned = self._newest[0]
+            self._asked, self._asked_again_s = self._newest[0], time.monotonic() + ASK_AGAIN_S
             self._cosigning = asyncio.create_task(self._cosign(pool, self._cosigners, *self._newest))
 
     async def _cosign(self, pool: Pool, cosigners: Cosigners, size: int, note: str) -> None:
@@ -122,6 +133,8 @@ class Checkpoints:
 
         try:
             lines = await cosigners.collect(note, size, consistency)
+            if len(lines) == cosigners.number:
+                self._asked_again_s = math.inf
             if lines:
                 async with pool.acquire() as connection:
                     witnesses, signatures = zip(*lines, strict=True)

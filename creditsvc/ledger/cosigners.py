@@ -107,6 +107,11 @@ class Cosigners:
     def __init__(self, setting: str) -> None:
         self._witnesses = parse(setting)
 
+    @property
+    def number(self) -> int:
+        """How many they are."""
+        return len(self._witnesses)
+
     async def collect(self, note: str, size: int, consistency: Consistency) -> list[tuple[str, str]]:
         """Give (witness, signature line) of those that cosigned; failures are counted and told, not raised.
 

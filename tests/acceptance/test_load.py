@@ -102,7 +102,7 @@ async def test_real_inspections_come_out_as_records_and_corrections_and_twice_as
     assert before.returncode == 1
     checked = installed.run("fsck")
     assert checked.returncode == 0
-    assert "clean, 3,841 organisations" in checked.stderr
+    assert "clean, 3,841 organisations, 4,982 entries" in checked.stderr
 
 
 def test_penalty_sheet_is_loaded_and_its_bad_row_reported_without_its_values(served, tmp_path):

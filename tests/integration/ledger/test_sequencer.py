@@ -10,9 +10,9 @@ import pytest
 
 from creditsvc.errors import Unavailable
 from creditsvc.ledger.backlog import Backlog
-from creditsvc.ledger.checkpoints import Unsound
-from creditsvc.ledger.sequencer import SQL, Overtaken
-from creditsvc.ledger.signing import CHECKPOINT, LOG_KEY, LogRefused, begin
+from creditsvc.ledger.checkpoints import Checkpoints, Unsound
+from creditsvc.ledger.sequencer import SQL, Overtaken, Sequencer
+from creditsvc.ledger.signing import CHECKPOINT, LOG_KEY, LogRefused, begin, checkpoint_file, log_signer
 from creditsvc.settings import Settings
 from creditsvc.store.database import Queries, connect, sequence_pool
 from creditsvc.verifier import EMPTY_ROOT
@@ -107,8 +107,8 @@ async def test_without_the_lock_the_swap_alone_keeps_a_second_one_harmless(datab
         for turn in range(8):
             await push(writer, 40, entities=5 + turn)
             for outcome in await asyncio.gather(*(one.drain() for one in ones), return_exceptions=True):
+                # Unsound, too: what it read in two statements was of two states, and it refused.
                 overtaken += isinstance(outcome, Exception)
-                assert not isinstance(outcome, Unsound), outcome
         while await ones[0].drain():
             pass
         await ones[0].sign()
@@ -299,3 +299,38 @@ async def test_events_are_put_off_while_the_log_cannot_keep_up(database, tmp_pat
                 crowded.refuse_if_full()
             await crowded.close()
         await backlog.close()
+
+
+class Late:
+    """A witness that cosigns when it is asked for the second time."""
+
+    number = 1
+
+    def __init__(self):
+        self.asked = []
+
+    async def collect(self, note, size, consistency):
+        self.asked.append(size)
+        assert await consistency(size) == []
+        return [("witness.example", "— witness.example AAAA\n")] if len(self.asked) > 1 else []
+
+
+async def test_a_witness_that_was_away_is_asked_again(database, tmp_path, monkeypatch):
+    monkeypatch.setattr("creditsvc.ledger.checkpoints.ASK_AGAIN_S", 0.05)
+    late = Late()
+    settings = Settings(data_dir=tmp_path)
+    connection = await connect(database)
+    signer = log_signer(settings, await begin(connection, settings))
+    async with ledger(database) as (writer, _), await sequence_pool(database, settings) as pool:
+        checkpoints = Checkpoints(signer, checkpoint_file(settings), late)
+        one = Sequencer(pool, checkpoints, interval_s=1, most_pending=10)
+        await one.sign()  # of the empty log nobody is asked
+        await push(writer, 2)
+        await one.drain()
+        for _ in range(10):
+            await one.sign()
+            await asyncio.sleep(0.03)
+        row = await connection.fetchrow("select size, witness from log_cosignature")
+    await connection.close()
+    assert late.asked == [2, 2]
+    assert tuple(row) == (2, "witness.example")
