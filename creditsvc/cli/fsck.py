@@ -22,9 +22,9 @@ Examples:
     "--progress/--no-progress", "shown", default=None, help="Show progress; by default on a terminal."
 )
 def command(shown: bool | None) -> None:  # noqa: FBT001  a command's parameters come by name
-    """Go from the events to records and profiles, to the log, to its signatures, and compare.
+    """Go from the events to the log's signatures, and compare.
 
-    Names every entry, record, profile, tile and checkpoint that is not what it must be. Changes nothing and
+    Names every record, profile, entry, tile and checkpoint that is not what it must be. Changes nothing and
     works beside a running service. Exit status 0 when clean, 1 when not.
     """
     report = asyncio.run(_check(shown=shown))
