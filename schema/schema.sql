@@ -393,7 +393,8 @@ CREATE TABLE creditsvc.record (
     points numeric NOT NULL,
     amounts text,
     points_until timestamp with time zone,
-    next_change timestamp with time zone
+    next_change timestamp with time zone,
+    begins boolean DEFAULT false NOT NULL
 );
 COMMENT ON TABLE creditsvc.record IS 'What the fold of each record''s events comes to, until next_change; its events by sequence';
 COMMENT ON COLUMN creditsvc.record.class IS 'Null while only amendments have arrived and the record itself has not';
@@ -404,6 +405,7 @@ COMMENT ON COLUMN creditsvc.record.code IS 'Reason code of its contribution to t
 COMMENT ON COLUMN creditsvc.record.code_group IS 'The sum of the score that the points are added to';
 COMMENT ON COLUMN creditsvc.record.amounts IS 'What is added to further sums, as canonical JSON; null for nothing';
 COMMENT ON COLUMN creditsvc.record.next_change IS 'When time alone next changes any of this';
+COMMENT ON COLUMN creditsvc.record.begins IS 'Not in the public view yet, but time alone brings it there';
 ALTER TABLE ONLY creditsvc.record
     ADD CONSTRAINT record_pkey PRIMARY KEY (entity_id, record, source);
 CREATE INDEX record_listing ON creditsvc.record USING btree (entity_id, since) WHERE listing;

@@ -89,7 +89,7 @@ class Account:
         """Enter one event; raises a ``Refusal`` when the account as it stands doesn't admit it."""
         held = self.held.setdefault((event.record, event.source), Held())
         self._admit(event, held, rules)
-        before = self._public_at(held, recorded_at, rules)
+        before = self._concerned(held, recorded_at, rules)
         entry = Entry(
             sequence=self.version + 1,
             recorded_at=recorded_at,
@@ -102,13 +102,14 @@ class Account:
         )
         held.entries.append(entry)
         record = fold(held.entries, rules.catalogue)
-        after = evaluate(record, recorded_at, rules, self.zone).public
-        namings = tell(self.namings, held.entries, record, rules.catalogue, public=after)
+        now = evaluate(record, recorded_at, rules, self.zone)
+        namings = tell(self.namings, held.entries, record, rules.catalogue, public=now.public)
         self.renamed += renamed(self.namings, namings, recorded_at)
-        entry = held.entries[-1] = replace(entry, touches_public=before or after)
+        touches = before or now.concerns_public
+        entry = held.entries[-1] = replace(entry, touches_public=touches)
         self.namings, self.version, self.recorded_at = namings, entry.sequence, recorded_at
         self.entered_at = self.entered_at or recorded_at
-        if before or after:
+        if touches:
             public = self.views["public"]
             public.version, public.since = entry.sequence, recorded_at
         shared = self.views["shared"]
@@ -152,8 +153,8 @@ class Account:
             if number == event.record and source != event.source and _stands(other, rules):
                 raise Forbidden("Only the source that handed a record in may amend it")
 
-    def _public_at(self, held: Held, at: datetime, rules: Rules) -> bool:
-        return bool(held.entries) and _public(held.entries, at, rules, self.zone)
+    def _concerned(self, held: Held, at: datetime, rules: Rules) -> bool:
+        return bool(held.entries) and _concerns_public(held.entries, at, rules, self.zone)
 
     def settle(self, at: datetime, rules: Rules) -> Iterator[tuple[Line, Record]]:
         """Fold every record that was loaded whole as of an instant, and bring the summaries in step.
@@ -162,10 +163,6 @@ class Account:
         """
         self._notice(at, rules)
         public, shared = self.views["public"], self.views["shared"]
-        released = rules.schedule.changed(at, self.zone)
-        shared.since = instants.latest(shared.since, released)
-        if public.since is not None:
-            public.since = instants.latest(public.since, released)
         if self.outdated(at, rules):
             self._start_over()
         for held in self.held.values():
@@ -180,9 +177,16 @@ class Account:
             self._replace(held.line, now)
             held.line = now
             yield now, record
+        self._note_release(rules.schedule.changed(at, self.zone))
         self.model = rules.model(at, self.zone).version
         self.announced = rules.schedule.announced(at)
         self.settled_at = at
+
+    def _note_release(self, released: datetime | None) -> None:
+        """Let the views stand from a release on, unless they changed since or never showed anything."""
+        for view in self.views.values():
+            if view.since is not None:
+                view.since = instants.latest(view.since, released)
 
     def _notice(self, at: datetime, rules: Rules) -> None:
         """Note what time alone changed since the account was last settled, in the order of its telling."""
@@ -231,6 +235,11 @@ def _stands(held: Held, rules: Rules) -> bool:
 def sees(view: View, seen: Line) -> bool:
     """Tell whether a view has a record in it."""
     return seen.counted and (view == "shared" or seen.public)
+
+
+def moves(view: View, seen: Line) -> bool:
+    """Tell whether the next change of a record changes what a view shows."""
+    return view == "shared" or seen.public or seen.begins
 
 
 def _admit_changes(event: Event, opening: EventType) -> None:
@@ -316,7 +325,7 @@ def account_at(entity: str, entries: Sequence[Entry], namings: Namings, at: date
     account = Account(entity, last.sequence, last.recorded_at, namings, views, held)
     lines = [settled for settled, _ in account.settle(at, rules)]
     for view, standing in views.items():
-        changes = (line.next_change for line in lines if view == "shared" or line.public)
+        changes = (line.next_change for line in lines if moves(view, line))
         standing.until = instants.earliest(*changes, rules.schedule.changes(at, account.zone))
     return Past(account, lines)
 
@@ -341,17 +350,17 @@ def replay(entity: str, entries: Sequence[Entry], rules: Rules) -> Replayed:
     changes: list[Renamed] = []
     for entry in entries:
         own = records.setdefault((entry.record, entry.source), [])
-        was = bool(own) and _public(own, entry.recorded_at, rules, zone)
+        was = bool(own) and _concerns_public(own, entry.recorded_at, rules, zone)
         own.append(entry)
         record = fold(own, rules.catalogue)
-        public = evaluate(record, entry.recorded_at, rules, zone).public
-        told = tell(namings, own, record, rules.catalogue, public=public)
+        now = evaluate(record, entry.recorded_at, rules, zone)
+        told = tell(namings, own, record, rules.catalogue, public=now.public)
         changes += renamed(namings, told, entry.recorded_at)
         namings = told
         opens.append(len(own) == 1)
-        touches.append(was or public)
+        touches.append(was or now.concerns_public)
     return Replayed(opens, touches, namings, changes)
 
 
-def _public(entries: Sequence[Entry], at: datetime, rules: Rules, zone: ZoneInfo) -> bool:
-    return evaluate(fold(entries, rules.catalogue), at, rules, zone).public
+def _concerns_public(entries: Sequence[Entry], at: datetime, rules: Rules, zone: ZoneInfo) -> bool:
+    return evaluate(fold(entries, rules.catalogue), at, rules, zone).concerns_public

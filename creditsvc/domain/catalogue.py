@@ -27,9 +27,9 @@ from creditsvc.domain.catalogue_file import (
     Publicity,
     RecordClass,
     Role,
+    RuleSet,
     State,
     Term,
-    Terms,
     Title,
     TypeEntry,
 )
@@ -44,9 +44,9 @@ __all__ = [
     "Publicity",
     "RecordClass",
     "Role",
+    "RuleSet",
     "State",
     "Term",
-    "Terms",
     "Title",
     "json_schema",
     "load",
@@ -101,13 +101,6 @@ class Catalogue:
         """The names that scoring models may use: those fields, and parts of lists (``violations.code``)."""
         items = (f"{name}.{part}" for name in self.scoring for part in SCORED.get(self.fields[name].kind, ()))
         return self.scoring | frozenset(items)
-
-    def term(self, record_class: str, severity: str, day: date) -> Term | None:
-        """Give the term for a record decided on a day; None where its class has no terms."""
-        for terms in self.publicity[self.classes[record_class].publicity].terms:
-            if terms.hold_on(day):
-                return terms.severities.get(severity)
-        return None
 
     def schema(self, event_type: str) -> dict[str, Any]:
         """Give the JSON Schema (2020-12) of a type's data, without references."""

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from creditsvc.domain.catalogue_file import CatalogueInvalid, Field, File, Publicity, TypeEntry
+from creditsvc.domain.catalogue_file import CatalogueInvalid, Field, File, TypeEntry
+from creditsvc.domain.catalogue_rule_sets import check_publicity
 from creditsvc.domain.kinds import LIMITS, SCORED
 from creditsvc.domain.violations import pointer
 
@@ -19,7 +20,7 @@ _ON_ANY_RECORD = frozenset({"corrects", "revokes", "repairs", "objects", "decide
 
 def check(file: File) -> None:
     """Check the file as a whole; ``CatalogueInvalid`` names everything that is wrong."""
-    problems = [*_fields(file), *_classes(file), *_types(file), *_publicity(file)]
+    problems = [*_fields(file), *_classes(file), *_types(file), *check_publicity(file)]
     if problems:
         raise CatalogueInvalid(problems)
 
@@ -101,27 +102,3 @@ def _members(file: File, entry: TypeEntry) -> Iterator[Problem]:
     for part, some in (("defaults", tuple(entry.defaults)), ("at_least_one_of", entry.at_least_one_of)):
         if not set(some) <= set(entry.optional):
             yield f"/{part}", "these must be optional fields"
-
-
-def _publicity(file: File) -> Iterator[Problem]:
-    for name, rule in file.publicity.items():
-        at = pointer(("publicity", name))
-        if bool(rule.terms) != (rule.kind == "term"):
-            yield f"{at}/terms", "terms are listed for kind term, and for no other"
-        yield from ((f"{at}/terms{place}", what) for place, what in _terms(file, rule))
-
-
-def _terms(file: File, rule: Publicity) -> Iterator[Problem]:
-    ends = [None, *(terms.decided_until for terms in rule.terms)]
-    last = len(rule.terms) - 1
-    severity = file.fields.get("severity")
-    for index, terms in enumerate(rule.terms):
-        if terms.decided_from != ends[index] or (terms.decided_from is None) != (index == 0):
-            yield f"/{index}/decided_from", "the terms must follow each other without a gap, the first open"
-        if (terms.decided_until is None) != (index == last):
-            yield f"/{index}/decided_until", "the last terms are open, and no others"
-        if severity is None or set(terms.severities) != set(severity.values):
-            yield f"/{index}/severities", "every severity has its term, and nothing else has"
-        counted = file.fields.get(terms.counted_from)
-        if counted is None or counted.kind != "date":
-            yield f"/{index}/counted_from", "no such date"

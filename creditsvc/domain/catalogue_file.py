@@ -69,38 +69,79 @@ class RecordClass:
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """For records of one severity: public at all, and for how many months (None: without end)."""
+    """For records of one severity whose categories are all among ``categories`` (None: whatever they are).
+
+    Public at all; repair may be applied for after ``minimum_months``, and publicity ends by itself after
+    ``maximum_months``, or with the day in the field ``or_until`` where that is later and before
+    ``no_term_from``, from where on a date is only a word for none. ``note``: how the rule is read.
+    """
 
     __pydantic_config__ = _SHAPE
     public: bool
-    months: int | None = None
+    categories: tuple[str, ...] | None = None
+    minimum_months: int = 0
+    maximum_months: int | None = None
+    or_until: str | None = None
+    no_term_from: date | None = None
+    note: str | None = None
+
+    def fits(self, categories: frozenset[str]) -> bool:
+        return self.categories is None or categories <= set(self.categories)
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """The terms for records decided from one day (inclusive) until another (exclusive; None: open)."""
+class RuleSet:
+    """The terms for records decided from one day (inclusive) until another (exclusive; None: open).
+
+    Of one ``branch`` of authorities, or of all that have none of their own on that day (None). Of a severity
+    the first term that fits holds. The periods count from the day of the ``decision``, or from the day of
+    ``publication``: on which the service first recorded the opening event.
+    """
 
     __pydantic_config__ = _SHAPE
+    name: str
+    title: Title
+    source: str
+    branch: str | None
     decided_from: date | None
     decided_until: date | None
-    counted_from: str
-    severities: Mapping[str, Term]
-    source: str
+    counted_from: Literal["decision", "publication"]
+    severities: Mapping[str, tuple[Term, ...]]
+    notes: tuple[str, ...] = ()
 
-    def hold_on(self, day: date) -> bool:
+    def holds_on(self, day: date) -> bool:
         after = self.decided_from is None or day >= self.decided_from
         return after and (self.decided_until is None or day < self.decided_until)
+
+    def term(self, severity: str, categories: frozenset[str]) -> Term | None:
+        return next((term for term in self.severities.get(severity, ()) if term.fits(categories)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What is told by words: that of an authority's name, or those that a category is made up of."""
+
+    __pydantic_config__ = _SHAPE
+    title: Title
+    words: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Publicity:
-    """How long records are public: always, never, while they stand, or for a term by severity and day."""
+    """How long records are public: always, never, while they stand, or for a term by a rule set."""
 
     __pydantic_config__ = _SHAPE
     name: str
     title: Title
     kind: Literal["always", "never", "while-standing", "term"]
-    terms: tuple[Terms, ...] = ()
+    branches: Mapping[str, Words] = field(default_factory=dict)
+    categories: Mapping[str, Words] = field(default_factory=dict)
+    rule_sets: tuple[RuleSet, ...] = ()
+
+    def rule_set(self, day: date, branch: str | None) -> RuleSet | None:
+        """Find the rule set for decisions of a day: the branch's own, else that of all."""
+        holding = {one.branch: one for one in self.rule_sets if one.holds_on(day)}
+        return holding.get(branch) or holding.get(None)
 
 
 @dataclass(frozen=True, slots=True)

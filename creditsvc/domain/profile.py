@@ -38,6 +38,7 @@ class Line:
     contribution: Contribution | None  # without its day: points_until is the instant
     points_until: datetime | None
     next_change: datetime | None
+    begins: bool = False  # not public yet, but time alone makes it so
 
     @property
     def counted(self) -> bool:
@@ -66,6 +67,7 @@ def line(record: Record, evaluation: Evaluation, catalogue: Catalogue) -> Line:
         contribution=undated(evaluation.contribution),
         points_until=evaluation.points_until,
         next_change=evaluation.next_change,
+        begins=evaluation.begins,
     )
 
 

@@ -39,7 +39,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What the events of one record come to. ``type``, ``record_class`` and ``time`` are of its opening."""
+    """What the events of one record come to. ``type``, ``record_class`` and ``time`` are of its opening.
+
+    ``opened_at``: when the service first recorded an opening of it, which publishes it; ``recorded_at``: when
+    the last of its events.
+    """
 
     number: str
     source: str
@@ -49,6 +53,7 @@ class Record:
     state: str
     data: Mapping[str, Any]
     objections: frozenset[str]
+    opened_at: datetime | None
     recorded_at: datetime
     sequences: tuple[int, ...]
 
@@ -127,6 +132,12 @@ def fold(entries: Iterable[Entry], catalogue: Catalogue) -> Record:
         state=so_far.state(),
         data=so_far.data(catalogue),
         objections=frozenset(so_far.opened - so_far.decided),
+        opened_at=_opened_at(arrived, catalogue),
         recorded_at=arrived[-1].recorded_at,
         sequences=tuple(entry.sequence for entry in arrived),
     )
+
+
+def _opened_at(arrived: Iterable[Entry], catalogue: Catalogue) -> datetime | None:
+    openings = (one for one in arrived if catalogue.types[one.type].role in {"opens", "states"})
+    return min((one.recorded_at for one in openings), default=None)

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from creditsvc.domain import instants
 from creditsvc.domain.catalogue import Catalogue
-from creditsvc.domain.publicity import Publicity, day_of, expiry, publicity
+from creditsvc.domain.publicity import NEVER, Publicity, day_of, expiry, publicity
 from creditsvc.domain.records import STANDING, Record
 from creditsvc.domain.schedule import Schedule
 from scoring.data import Facts
@@ -35,18 +35,25 @@ class Evaluation:
     """A record at an instant.
 
     ``changed_at`` is the last boundary that time alone crossed since the record's last event, and
-    ``public_changed_at`` the last such one until which the record was in the public view.
+    ``public_changed_at`` the last such one before or after which the record was in the public view.
+    ``begins``: it is not public yet, but time alone makes it so.
     """
 
     state: str
     publicity: Publicity
     public: bool
+    begins: bool
     standing: bool
     contribution: Contribution | None
     points_until: datetime | None
     changed_at: datetime | None
     public_changed_at: datetime | None
     next_change: datetime | None
+
+    @property
+    def concerns_public(self) -> bool:
+        """Whether the public view depends on it: on what is shown, or on until when what is shown holds."""
+        return self.public or self.begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +63,8 @@ class _Boundaries:
     scores: tuple[datetime, ...]
 
     def all(self) -> list[datetime]:
-        ends = (self.expiry, self.publicity.until)
+        # Not repairable_from: nothing that an answer shows changes there, it says the instant itself.
+        ends = (self.expiry, self.publicity.public_from, self.publicity.public_until)
         return sorted({*self.scores, *(end for end in ends if end is not None)})
 
 
@@ -77,7 +85,7 @@ def facts(record: Record, state: str, catalogue: Catalogue) -> Facts:
 def evaluate(record: Record, at: datetime, rules: Rules, zone: ZoneInfo) -> Evaluation:
     """Tell what a record amounts to at an instant."""
     if record.withdrawn:
-        return Evaluation(record.state, Publicity(ever=False), False, False, None, None, None, None, None)
+        return Evaluation(record.state, NEVER, False, False, False, None, None, None, None, None)
     ends = expiry(record, rules.catalogue, zone)
     shown = publicity(record, rules.catalogue, zone)
     state = EXPIRED if ends is not None and at >= ends else record.state
@@ -94,10 +102,11 @@ def evaluate(record: Record, at: datetime, rules: Rules, zone: ZoneInfo) -> Eval
         state=state,
         publicity=shown,
         public=shown.at(at),
+        begins=shown.begins_after(at),
         standing=state == STANDING,
         contribution=given,
         points_until=instants.earliest(fades, ends) if given else None,
         changed_at=since[-1] if since else None,
-        public_changed_at=next((bound for bound in reversed(since) if shown.before(bound)), None),
+        public_changed_at=next((bound for bound in reversed(since) if shown.around(bound)), None),
         next_change=ahead,
     )

@@ -53,7 +53,10 @@ def record_item(record: Record, evaluation: Evaluation) -> dict[str, Any]:
         "time": instants.text_or_none(record.time),
         "publicity": {
             "public": evaluation.public,
-            "until": instants.text_or_none(evaluation.publicity.until),
+            "from": instants.text_or_none(evaluation.publicity.public_from),
+            "until": instants.text_or_none(evaluation.publicity.public_until),
+            "repairable_from": instants.text_or_none(evaluation.publicity.repairable_from),
+            "rule": evaluation.publicity.rule,
         },
         "objected": bool(record.objections),
         "sequences": record.sequences,

@@ -137,6 +137,7 @@ async def store_records(
                     *score_columns(seen),
                     seen.points_until,
                     seen.next_change,
+                    seen.begins,
                 )
             )
     if rows:

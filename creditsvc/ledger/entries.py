@@ -49,6 +49,7 @@ def stored_line(row: Row) -> Line:
         contribution=_contribution(row),
         points_until=row["points_until"],
         next_change=row["next_change"],
+        begins=row["begins"],
     )
 
 

@@ -129,10 +129,18 @@ class Profile(Shape):
 
 
 class Publicity(Shape):
-    """Whether the public may see the record, and until when."""
+    """Whether the public may see the record, from when until when, and by which rule of the catalogue."""
 
+    model_config = ConfigDict(populate_by_name=True)
     public: bool
-    until: Instant | None
+    since: Annotated[Instant | None, Field(alias="from", description="Null: never")]
+    until: Annotated[Instant | None, Field(description="Null: without end, or never public")]
+    repairable_from: Annotated[
+        Instant | None, Field(description="Repair may be applied for from then on; null where no rule says")
+    ]
+    rule: Annotated[
+        str | None, Field(description="Rule or rule set in /v1/catalogue, publicity; null once withdrawn")
+    ]
 
 
 class RecordShape(Shape):

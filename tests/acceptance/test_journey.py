@@ -64,8 +64,11 @@ async def test_records_and_history_field_by_field(api, subject):
     ]
     assert item["publicity"] == {
         "public": True,
+        "from": "2026-04-05T04:00:00.000000Z",  # the day begins in New York
         "until": "2029-04-06T04:00:00.000000Z",
-    }  # the day ends in New York
+        "repairable_from": "2027-04-06T04:00:00.000000Z",
+        "rule": "ndrc-36-2026",
+    }
     assert (item["class"], item["time"]) == ("penalty", "2026-03-04T16:00:00.000000Z")
     only = (await api.get("partner", f"/v1/entities/{subject}/records?type=credit.honour.granted")).document
     assert [one["record"] for one in only["items"]] == ["H1"]

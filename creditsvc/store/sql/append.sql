@@ -35,17 +35,20 @@ join event e on e.entity_id = i.entity_id and e.sequence = i.sequence;
 -- The records that events name (under any source: who else holds the number matters), those that time has
 -- changed, and all of entities that were scored by another version of the model.
 select r.entity_id, r.record, r.source, r.class, r.sequences, r.standing, r.public, r.objected,
-       r.listing, r.since, r.code, r.code_group, r.points, r.amounts, r.points_until, r.next_change
+       r.listing, r.since, r.code, r.code_group, r.points, r.amounts, r.points_until, r.next_change,
+       r.begins
 from unnest($1::text[], $2::text[]) as k (entity_id, record)
 join record r on r.entity_id = k.entity_id and r.record = k.record
 union
 select r.entity_id, r.record, r.source, r.class, r.sequences, r.standing, r.public, r.objected,
-       r.listing, r.since, r.code, r.code_group, r.points, r.amounts, r.points_until, r.next_change
+       r.listing, r.since, r.code, r.code_group, r.points, r.amounts, r.points_until, r.next_change,
+       r.begins
 from unnest($3::text[]) as k (entity_id)
 join record r on r.entity_id = k.entity_id and r.next_change <= $4
 union
 select r.entity_id, r.record, r.source, r.class, r.sequences, r.standing, r.public, r.objected,
-       r.listing, r.since, r.code, r.code_group, r.points, r.amounts, r.points_until, r.next_change
+       r.listing, r.since, r.code, r.code_group, r.points, r.amounts, r.points_until, r.next_change,
+       r.begins
 from unnest($5::text[]) as k (entity_id)
 join record r on r.entity_id = k.entity_id;
 
@@ -82,19 +85,20 @@ select entity_id, sequence, 'event', recorded_at from inserted;
 -- name: upsert_records
 -- What the folds come to.
 insert into record (entity_id, record, source, class, sequences, standing, public, objected, listing,
-                    since, code, code_group, points, amounts, points_until, next_change)
+                    since, code, code_group, points, amounts, points_until, next_change, begins)
 select k.entity_id, k.record, k.source, k.class, k.sequences::bigint[], k.standing, k.public, k.objected,
-       k.listing, k.since, k.code, k.code_group, k.points, k.amounts, k.points_until, k.next_change
+       k.listing, k.since, k.code, k.code_group, k.points, k.amounts, k.points_until, k.next_change, k.begins
 from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::boolean[],
             $8::boolean[], $9::boolean[], $10::timestamptz[], $11::text[], $12::text[], $13::numeric[],
-            $14::text[], $15::timestamptz[], $16::timestamptz[])
+            $14::text[], $15::timestamptz[], $16::timestamptz[], $17::boolean[])
     as k (entity_id, record, source, class, sequences, standing, public, objected, listing, since, code,
-          code_group, points, amounts, points_until, next_change)
+          code_group, points, amounts, points_until, next_change, begins)
 on conflict (entity_id, record, source) do update
 set class = excluded.class, sequences = excluded.sequences, standing = excluded.standing,
     public = excluded.public, objected = excluded.objected, listing = excluded.listing,
     since = excluded.since, code = excluded.code, code_group = excluded.code_group,
-    points = excluded.points, amounts = excluded.amounts, points_until = excluded.points_until, next_change = excluded.next_change;
+    points = excluded.points, amounts = excluded.amounts, points_until = excluded.points_until, next_change = excluded.next_change,
+    begins = excluded.begins;
 
 -- name: last_notices
 -- The last that each entity has told, for the next number; by index.
@@ -150,11 +154,12 @@ cross join lateral (
 ) as listed;
 
 -- name: next_changes
--- When time alone next changes what each view shows; by index.
+-- When time alone next changes what each view shows; by index. The public view changes with what begins to be public, too.
 select k.entity_id,
        (select next_change from record r where r.entity_id = k.entity_id and next_change is not null
         order by next_change limit 1) as shared_until,
-       (select next_change from record r where r.entity_id = k.entity_id and next_change is not null and public
+       (select next_change from record r where r.entity_id = k.entity_id and next_change is not null
+          and (public or begins)
         order by next_change limit 1) as public_until
 from unnest($1::text[]) as k (entity_id);
 

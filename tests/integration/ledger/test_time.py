@@ -53,8 +53,11 @@ async def test_a_stale_profile_is_never_read_and_its_past_stays(long_ago):
     dsn, decided = long_ago
     row = await stored(dsn)
     terms = [midnight(after_months(decided, months)) for months in (12, 24, 36)]
-    # By the rule set in force until the end of May 2025 it is public for three years, since then for one.
-    public_until = terms[2] if decided < date(2025, 6, 1) else terms[0]
+    # By the rule set until 2025-06-21 it is public for three years from its recording, since then for
+    # one from its decision.
+    recorded_on = row["shared_from"].astimezone(ZoneInfo("Asia/Shanghai")).date()
+    counted_from_recording = decided < date(2025, 6, 22)
+    public_until = midnight(after_months(recorded_on, 36)) if counted_from_recording else terms[0]
     async with ledger(dsn) as (_, reader):
         seen = await reader.moments.at(ENTITY, "shared", None)
         now = datetime.now(UTC)

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from creditsvc.domain import instants
-from creditsvc.domain.account import Account, Held, Standing, account_at, profile_of, sees
+from creditsvc.domain.account import Account, Held, Standing, account_at, moves, profile_of, sees
 from creditsvc.domain.naming import UNNAMED, Naming
 from creditsvc.domain.profile import Line, Summary, newest_listings
 from creditsvc.domain.records import Entry
@@ -75,7 +75,7 @@ class Kept:
         self.model, self.announced = account.model, account.announced
         for view, standing in account.views.items():
             seen = [line for line in self.lines.values() if sees(view, line)]
-            changes = (x.next_change for x in self.lines.values() if view == "shared" or x.public)
+            changes = (x.next_change for x in self.lines.values() if moves(view, x))
             released = self.rules.schedule.changes(account.settled_at, account.zone)
             standing.until = instants.earliest(*changes, released)
             self.views[view] = (standing.summary.dump(), standing.version, standing.since, standing.until)

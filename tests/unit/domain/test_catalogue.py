@@ -2,7 +2,6 @@
 
 import copy
 import json
-from datetime import date
 from importlib import resources
 
 import jsonschema_rs
@@ -117,33 +116,9 @@ def test_the_document_holds_all_of_it():
     assert penalty["schema"] == json.loads(json.dumps(CATALOGUE.schema("credit.penalty.imposed")))
     assert penalty["title"]["zh"] == "行政处罚决定"
     assert set(document["fields"]["severity"]["values"]) == {"minor", "general", "serious"}
-    assert document["publicity"]["penalty-term"]["terms"][0]["source"].endswith("SAMR Order 45 (2021)")
+    rule_sets = document["publicity"]["penalty-term"]["rule_sets"]
+    assert rule_sets[0]["source"].endswith("SAMR Order 45 (2021)")
     assert "uscc" in {scheme["name"] for scheme in document["schemes"]}
-
-
-@pytest.mark.parametrize(
-    ("day", "severity", "public", "months"),
-    [
-        ("2021-07-22", "minor", True, 3),
-        ("2025-05-31", "general", True, 36),
-        ("2025-05-31", "serious", True, 36),
-        ("2025-06-01", "minor", False, None),
-        ("2025-06-01", "general", True, 12),
-        ("2026-03-31", "serious", True, 36),
-        ("2026-04-01", "minor", False, None),
-        ("2199-12-31", "general", True, 12),
-        ("1900-01-01", "general", True, 36),
-    ],
-)
-def test_the_term_of_a_penalty_depends_on_its_day_and_severity(day, severity, public, months):
-    term = CATALOGUE.term("penalty", severity, date.fromisoformat(day))
-    assert term is not None
-    assert (term.public, term.months) == (public, months)
-
-
-def test_other_classes_have_no_term():
-    assert CATALOGUE.term("licence", "general", date(2026, 1, 1)) is None
-    assert CATALOGUE.publicity[CATALOGUE.classes["serious"].publicity].kind == "while-standing"
 
 
 def test_a_registration_has_its_record_by_default():
@@ -213,6 +188,10 @@ def put(*path):
 
 
 PENALTY = ("types", "credit.penalty.imposed")
+RULE_SETS = ("publicity", "penalty-term", "rule_sets")
+IN_RULE_SETS = "/publicity/penalty-term/rule_sets"
+FIRST_MINOR = f"{IN_RULE_SETS}/0/severities/minor/0"
+FINE = {"title": {"zh": "罚款", "en": "Fine"}, "words": ["罚款"]}
 
 
 @pytest.mark.parametrize(
@@ -252,23 +231,49 @@ PENALTY = ("types", "credit.penalty.imposed")
             put("types", "credit.objection.decided", "required", ["record"]),
             "/types/credit.objection.decided/required",
         ),
-        (put("publicity", "always", "kind", "term"), "/publicity/always/terms"),
+        (put("publicity", "always", "kind", "term"), "/publicity/always/rule_sets"),
+        (put("publicity", "always", "categories", {"fine": FINE}), "/publicity/always/categories"),
         (
-            put("publicity", "penalty-term", "terms", 1, "decided_from", "2025-07-01"),
-            "/publicity/penalty-term/terms/1/decided_from",
+            put("publicity", "penalty-term", "categories", "untold", FINE),
+            "/publicity/penalty-term/categories/untold",
+        ),
+        (put(*RULE_SETS, 1, "decided_from", "2025-07-01"), f"{IN_RULE_SETS}/1/decided_from"),
+        (put(*RULE_SETS, 0, "decided_from", "2021-09-01"), f"{IN_RULE_SETS}/0/decided_from"),
+        (put(*RULE_SETS, 0, "decided_until", None), f"{IN_RULE_SETS}/0/decided_until"),
+        (put(*RULE_SETS, 2, "decided_until", "2030-01-01"), f"{IN_RULE_SETS}/2/decided_until"),
+        (put(*RULE_SETS, 3, "decided_until", "2025-12-25"), f"{IN_RULE_SETS}/3/decided_until"),
+        (put(*RULE_SETS, 2, "branch", "market-regulation"), f"{IN_RULE_SETS}/3/decided_from"),
+        (put(*RULE_SETS, 3, "branch", "customs"), f"{IN_RULE_SETS}/3/branch"),
+        (put(*RULE_SETS, 3, "name", "ndrc-36-2026"), f"{IN_RULE_SETS}/3/name"),
+        (put(*RULE_SETS, 3, "name", "always"), f"{IN_RULE_SETS}/3/name"),
+        (put(*RULE_SETS, 0, "severities", "minor", ...), f"{IN_RULE_SETS}/0/severities"),
+        (put(*RULE_SETS, 0, "severities", "minor", []), f"{IN_RULE_SETS}/0/severities/minor"),
+        (
+            put(*RULE_SETS, 0, "severities", "minor", 1, "categories", None),
+            f"{IN_RULE_SETS}/0/severities/minor",
         ),
         (
-            put("publicity", "penalty-term", "terms", 2, "decided_until", "2030-01-01"),
-            "/publicity/penalty-term/terms/2/decided_until",
+            put(*RULE_SETS, 2, "severities", "minor", 0, "categories", ["fine"]),
+            f"{IN_RULE_SETS}/2/severities/minor",
+        ),
+        (put(*RULE_SETS, 0, "severities", "minor", 0, "categories", ["x"]), f"{FIRST_MINOR}/categories"),
+        (put(*RULE_SETS, 0, "severities", "minor", 0, "public", True), f"{FIRST_MINOR}/maximum_months"),
+        (put(*RULE_SETS, 0, "severities", "minor", 0, "maximum_months", 3), f"{FIRST_MINOR}/maximum_months"),
+        (put(*RULE_SETS, 0, "severities", "minor", 0, "minimum_months", 3), f"{FIRST_MINOR}/minimum_months"),
+        (put(*RULE_SETS, 0, "severities", "minor", 0, "or_until", "valid_until"), f"{FIRST_MINOR}/or_until"),
+        (
+            put(*RULE_SETS, 0, "severities", "minor", 0, "no_term_from", "2099-01-01"),
+            f"{FIRST_MINOR}/no_term_from",
         ),
         (
-            put("publicity", "penalty-term", "terms", 0, "severities", "minor", ...),
-            "/publicity/penalty-term/terms/0/severities",
+            put(*RULE_SETS, 0, "severities", "minor", 1, "minimum_months", 4),
+            f"{IN_RULE_SETS}/0/severities/minor/1/minimum_months",
         ),
         (
-            put("publicity", "penalty-term", "terms", 0, "counted_from", "title"),
-            "/publicity/penalty-term/terms/0/counted_from",
+            put(*RULE_SETS, 0, "severities", "serious", 2, "or_until", "title"),
+            f"{IN_RULE_SETS}/0/severities/serious/2/or_until",
         ),
+        (put(*RULE_SETS, 0, "counted_from", "title"), f"{IN_RULE_SETS}/0/counted_from"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

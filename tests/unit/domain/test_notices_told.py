@@ -86,6 +86,7 @@ def test_a_step_by_a_model_that_was_announced_since_is_told():
     kept.fold(START, [penalty()])
     kept.fold(FAR)
     assert short(kept.told) == [
+        "publicity.began",
         "publicity.ended",
         "score.stepped -60",
         "score.stepped -30",
@@ -98,7 +99,7 @@ def test_a_step_that_the_new_model_brings_forward_is_told():
     kept = Kept(with_release(date(2027, 3, 1), first_step_months=10), START)
     kept.fold(START, [penalty()])
     kept.fold(DUE - TICK)
-    assert short(kept.told) == ["score.stepped -60"]
+    assert short(kept.told) == ["publicity.began", "score.stepped -60"]
     assert kept.told == kept.expected()
 
 
