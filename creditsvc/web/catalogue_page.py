@@ -33,7 +33,7 @@ SCHEMA = {
             "description": "Types of event, by name, each with the JSON Schema of its data",
             "additionalProperties": {"type": "object", "required": ["schema"]},
         },
-        "publicity": {"type": "object", "description": "Rules of publicity, by name"},
+        "publicity": {"type": "object", "description": "Rules of publicity, by name, with their rule sets"},
         "schemes": {
             "type": "array",
             "description": "Identifiers that a subject may have",

@@ -250,6 +250,7 @@ async def test_what_is_not_public_cannot_be_told_from_what_is_not_there(api, sub
             decided_on="2026-04-05",
             entity_name="隐名公司",
         ),
+        raw("penalty.imposed", "ahead", subject=subject, severity="serious", decided_on="2190-01-01"),
     )
     unknown = new_subject()
     assert (await api.get("partner", f"/v1/entities/{subject}")).status == 200

@@ -96,6 +96,8 @@ async def told(dsn):
             )
             for item in page.items:
                 held = len(item.pop("sequences"))
+                if item["class"] != "penalty":
+                    del item["publicity"]["from"]  # the instant at which this very ledger recorded it
                 found[entity, item["source"], item["record"]] = (item, held)
     return found
 

@@ -76,6 +76,34 @@ async def test_a_stale_profile_is_never_read_and_its_past_stays(long_ago):
     assert await check(dsn, progress=lambda *_: None) == []
 
 
+async def test_what_is_decided_on_a_later_day_becomes_public_on_it(database, monkeypatch):
+    decided = datetime.now(ZoneInfo("Asia/Shanghai")).date() - timedelta(days=DAYS - 10)
+    begins = midnight(decided)
+    with monkeypatch.context() as patched:
+        patched.setitem(SQL._texts, "now", LONG_AGO)
+        async with ledger(database) as (writer, _):
+            one = event(
+                "penalty.imposed",
+                "P1",
+                severity="serious",
+                decided_on=decided.isoformat(),
+                time=f"{decided - timedelta(days=20)}T00:00:00Z",
+            )
+            await writer.submit([one, event("record.corrected", "P1", reason="r", changes={"title": "t"})])
+    assert (await stored(database))["public_profile"] is None
+    assert await check(database, progress=lambda *_: None) == []
+    async with ledger(database) as (_, reader):
+        now = await reader.moments.at(ENTITY, "public", None)
+        assert orjson.loads(now.profile)["standing"]["penalty"] == 1
+        first = await reader.moments.at(ENTITY, "public", begins)
+        assert first.moment.valid_from == begins
+        before = await reader.moments.find(ENTITY, "public", begins - timedelta(microseconds=1))
+        assert (before.profile, before.moment.valid_until) == (None, begins)
+        shared = await reader.moments.at(ENTITY, "shared", begins - timedelta(microseconds=1))
+        assert shared.moment.valid_until == begins
+    assert await check(database, progress=lambda *_: None) == []
+
+
 async def test_the_sweep_brings_up_to_date_what_nobody_asks_for(long_ago):
     dsn, _ = long_ago
     assert (await stored(dsn))["outrun"]
