@@ -18,6 +18,7 @@ from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ HASH_BYTES, SALT_BYTES = 32, 16
 INTEGER_MAX = 2**53 - 1  # beyond, numbers in JSON are not exact
 NOTE_BYTES_MAX, SIGNATURES_MAX = 1_000_000, 64
 PROOF_HASHES_MAX, SIZE_MAX = 63, 2**63 - 1
+FAR_FUTURE = 253_402_300_799  # the last second of the year 9999, as a POSIX time
 PROOF_MAGIC = "c2sp.org/tlog-proof@v1"
 
 _NAME = r"([^+\s\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,255})"  # of a key
@@ -42,6 +44,10 @@ _HASHES = f"((?:[0-9A-Za-z+/]{{43}}=\n){{0,{PROOF_HASHES_MAX}}})"
 
 class Wrong(ValueError):  # noqa: N818  it says what is wrong with what was given, not with the program
     """What was given is not what it claims to be; the text names what is wrong, and where."""
+
+
+class Missing(Wrong):
+    """Something cannot be checked for want of something else; the text says of what."""
 
 
 def leaf_hash(leaf: bytes) -> bytes:
@@ -369,7 +375,7 @@ class Log:
         old, hashes, newest = parse_consistency(text)
         new = self.checkpoint(newest)
         if old and old not in self.roots:
-            raise Wrong(f"the older checkpoint, that of size {old}, is not given before it")
+            raise Missing(f"cannot be checked without the older checkpoint, that of size {old}: give it, too")
         if old:  # nothing precedes the empty tree, and it precedes everything
             verify_consistency(old, new.size, hashes, self.roots[old], new.root)
         return old, new.size
@@ -398,11 +404,21 @@ class Told:
 
 
 class Evidence:
-    """Documents and what they come to: ``shown`` counts what holds, ``wrong`` names what does not."""
+    """Documents and what they come to.
 
-    def __init__(self, key: VerifierKey | None = None, receipt_key: VerifierKey | None = None) -> None:
+    ``shown`` counts what holds, ``wrong`` names what does not, ``missing`` what could not be checked.
+    """
+
+    def __init__(
+        self,
+        key: VerifierKey | None = None,
+        receipt_key: VerifierKey | None = None,
+        witnesses: Sequence[VerifierKey] = (),
+    ) -> None:
         self.log = None if key is None else Log(key)
         self.receipt_key = receipt_key
+        self.witnesses = witnesses
+        self.missing: list[str] = []
         self.given: dict[str, list[tuple[str, Any]]] = {}  # by kind: where it stands, and what it is
         self.shown: Counter[tuple[str, str]] = Counter()  # where, and what is shown
         self.wrong: list[str] = []
@@ -470,14 +486,19 @@ class Evidence:
             "event": self._event,
             "else": self._else,
         }
+        before = len(self.wrong)
         for kind, check in kinds.items():
             for where, document in self.given.get(kind, []):
                 try:
                     self.shown[where, check(document)] += 1
+                except Missing as missing:
+                    self.missing.append(f"{where}: {missing}")
                 except Wrong as wrong:
                     self.wrong.append(f"{where}: {wrong}")
                 except (KeyError, TypeError, AttributeError, ValueError):
                     self.wrong.append(f"{where}: this is no {kind} as a creditsvc gives it")
+            if kind == "identity" and len(self.wrong) > before:
+                return  # by another log's key everything else would seem wrong, too
 
     def _identity(self, found: Found) -> str:
         key, receipt_key = (
@@ -496,14 +517,28 @@ class Evidence:
 
     def _known(self) -> Log:
         if self.log is None:
-            raise Wrong("cannot be checked without the log's key")
+            raise Missing("cannot be checked without the log's key: --key, or the well-known document")
         return self.log
 
     def _checkpoint(self, text: str) -> str:
         if text.startswith(PROMISE):
             raise Wrong("a promise alone; give the answer that it came in")
         opened = self._known().checkpoint(text)
-        return f"checkpoint of {opened.origin}: size {opened.size}, root {b64encode(opened.root).decode()}"
+        told = f"checkpoint of {opened.origin}: size {opened.size}, root {b64encode(opened.root).decode()}"
+        return told + self._cosigned(opened.note)
+
+    def _cosigned(self, note: Note) -> str:
+        """Say which of the witnesses have cosigned, and how many other signatures were not looked at."""
+        told, unknown = "", {(one.name, one.key_id) for one in note.signatures}
+        unknown -= {(self._known().key.name, self._known().key.key_id)}
+        for key in self.witnesses:
+            if (key.name, key.key_id) not in unknown:
+                told += f"; not cosigned by {key.name}"
+                continue
+            unknown -= {(key.name, key.key_id)}
+            when = datetime.fromtimestamp(min(verify_note(note, key), FAR_FUTURE), UTC)
+            told += f"; cosigned by {key.name} at {when:%Y-%m-%dT%H:%M:%SZ}"
+        return told + (f"; {len(unknown)} more signatures, by keys that are not given" if unknown else "")
 
     def _consistency(self, text: str) -> str:
         old, new = self._known().consistency(text)
@@ -540,7 +575,8 @@ class Evidence:
         name = _named(leaf["entity"], leaf)
         self._place(name, index, hashed)
         self._told.setdefault(None, []).append(Told(name, leaf, salt, hashed))
-        return f"{name} stands at position {index}, recorded at {leaf['recorded_at']}"
+        cosigned = self._cosigned(parse_note(parse_proof(text).checkpoint))
+        return f"{name} stands at position {index}, recorded at {leaf['recorded_at']}{cosigned}"
 
     def _place(self, name: str, index: int, hashed: bytes) -> None:
         if self.placed.setdefault(name, (index, hashed)) != (index, hashed):
@@ -590,7 +626,9 @@ class Evidence:
         if text is None:
             raise Wrong("receipts without a promise")
         if self.receipt_key is None:
-            raise Wrong("cannot be checked without the key for receipts")
+            raise Missing(
+                "cannot be checked without the key for receipts: --receipt-key, or the well-known document"
+            )
         note = parse_note(text)
         verify_note(note, self.receipt_key)
         head, origin, delay_s, count, root = note.text[:-1].split("\n")
@@ -633,8 +671,17 @@ class Evidence:
         """Say what is shown, each once, with how often."""
         for (where, what), count in self.shown.items():
             yield f"{where}: {what}" + (f", {count} times" if count > 1 else "")
+        names = [_named(entity, item) for entity, held in self.events.items() for item in held.values()]
+        if names:
+            proven = sum(name in self.placed for name in names)
+            yield f"{proven} of {len(names)} events are proven to be in the log"
         if apart := self._apart():
             yield f"not shown: that the newest checkpoint continues those of {', '.join(map(str, apart))}"
+
+    def faults(self) -> list[str]:
+        """Name what is wrong, and what could not be checked for want of something else."""
+        wrong = [f"WRONG: {fault}" for fault in self.wrong]
+        return wrong + [f"MISSING: {what}" for what in self.missing]
 
     def _apart(self) -> list[int]:
         """List the sizes that no proof shows to be the beginning of the newest checkpoint's log."""
@@ -673,9 +720,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--key", type=VerifierKey.parse, help="the log's verifier key, as it is published")
     parser.add_argument("--receipt-key", type=VerifierKey.parse, help="the verifier key for receipts")
+    witness = "the verifier key of a witness; may be repeated"
+    parser.add_argument("--witness", type=VerifierKey.parse, action="append", default=[], help=witness)
     parser.add_argument("files", nargs="+", metavar="FILE", help="what the service answered, in any order")
     options = parser.parse_args(arguments)
-    evidence = Evidence(options.key, options.receipt_key)
+    if options.key is not None and options.key.algorithm != ED25519:
+        parser.error("--key is not a log's key; a witness's is given as --witness")
+    evidence = Evidence(options.key, options.receipt_key, options.witness)
     for name in options.files:
         try:
             with Path(name).open(encoding="utf-8", newline="") as file:
@@ -686,9 +737,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     profiles = [
         f"{where}: not checked: `creditsvc verify` does" for where, _ in evidence.given.get("profile", [])
     ]
-    lines = [*evidence.report(), *profiles, *(f"WRONG: {fault}" for fault in evidence.wrong)]
+    lines = [*evidence.report(), *profiles, *evidence.faults()]
+    lines.append("something is wrong or missing" if evidence.faults() else "nothing wrong found")
     sys.stdout.write("".join(printable(line) + "\n" for line in lines))
-    return 1 if evidence.wrong else 0
+    return 1 if evidence.faults() else 0
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from creditsvc.domain.schedule import Schedule
 from creditsvc.domain.standing import Rules
 from creditsvc.ledger.releases import OFFICIAL
 from creditsvc.loading.answers import printable
-from creditsvc.verifier import Evidence, VerifierKey, Wrong
+from creditsvc.verifier import ED25519, Evidence, VerifierKey, Wrong
 from scoring import engine
 
 FILE_MAX_BYTES = 512 * 2**20
@@ -34,19 +34,26 @@ Examples:
 )
 @click.option("--key", metavar="VKEY", help="The log's verifier key, as it is published.")
 @click.option("--receipt-key", metavar="VKEY", help="The verifier key for receipts.")
+@click.option("--witness", metavar="VKEY", multiple=True, help="A witness's verifier key; may be repeated.")
 @click.argument(
     "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
 )
-def command(key: str | None, receipt_key: str | None, files: tuple[Path, ...]) -> None:
+def command(
+    key: str | None, receipt_key: str | None, witness: tuple[str, ...], files: tuple[Path, ...]
+) -> None:
     """Check saved answers of a service, offline, each by itself and against all others given.
 
     FILES are what it answered, in any order: checkpoints, proofs, proofs of consistency (with the older
     checkpoint), receipts (with the event as it was sent), pages of history and of proofs, profiles (with
     the history), /.well-known/creditsvc-log.json, and what `creditsvc evidence` writes. Without --key the
-    keys are taken from the well-known document, on trust. Says what is shown and what is not, and names
+    keys are taken from the well-known document, on trust. With --witness it says whether that witness has
+    cosigned the checkpoints. Says what is shown and what is not, and names
     every entry that is wrong. Exit status 0 when nothing is wrong, 1 when something is.
     """
-    evidence = Evidence(_key(key, "--key"), _key(receipt_key, "--receipt-key"))
+    witnesses = [found for one in witness if (found := _key(one, "--witness")) is not None]
+    evidence = Evidence(_key(key, "--key"), _key(receipt_key, "--receipt-key"), witnesses)
+    if evidence.log is not None and evidence.log.key.algorithm != ED25519:
+        raise click.BadParameter("not a log's key; a witness's is given as --witness", param_hint="--key")
     for path in files:
         _read(evidence, path)
     evidence.check()
@@ -54,10 +61,10 @@ def command(key: str | None, receipt_key: str | None, files: tuple[Path, ...]) -
         _check_profile(evidence, where, profile)
     for line in evidence.report():
         print(printable(line))
-    for fault in evidence.wrong:
-        print(printable(f"WRONG: {fault}"))
-    if evidence.wrong:
-        click.echo(f"{counted(len(evidence.wrong), 'fault')} found", err=True)
+    for fault in evidence.faults():
+        print(printable(fault))
+    if evidence.faults():
+        click.echo(f"{counted(len(evidence.faults()), 'fault')} found", err=True)
         raise click.exceptions.Exit(1)
     click.echo("nothing wrong found", err=True)
 

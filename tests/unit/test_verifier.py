@@ -243,7 +243,7 @@ def test_what_is_wrong_with_a_file_is_told(tmp_path, capsys):
     forked = signed_checkpoint(3, bytes(32))
     cases = {
         "a second root": [notes[3], forked],
-        "not given before": [continued(3, 5, tiles, notes[5])],
+        "cannot be checked without the older checkpoint": [continued(3, 5, tiles, notes[5])],
         "not lead to the two roots": [
             notes[3],
             re.sub("(?<=old 3\n).*", f"{'A' * 43}=", continued(3, 5, tiles, notes[5])),
@@ -265,7 +265,8 @@ def test_what_is_wrong_with_a_file_is_told(tmp_path, capsys):
             path.write_bytes(text if isinstance(text, bytes) else text.encode())
         assert main(["--key", str(LOG.key), *map(str, paths)]) == 1
         told = capsys.readouterr().out
-        assert any(line.startswith(f"WRONG: {paths[-1]}: ") and what in line for line in told.splitlines())
+        faults = (f"WRONG: {paths[-1]}: ", f"MISSING: {paths[-1]}: ")
+        assert any(line.startswith(faults) and what in line for line in told.splitlines())
         assert "\x1b" not in told
     with pytest.raises(SystemExit, match="2"):
         main(["--key", "none", "file"])

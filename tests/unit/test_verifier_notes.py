@@ -15,7 +15,7 @@ from creditsvc.verifier import (
     NOTE_BYTES_MAX,
     PROOF_HASHES_MAX,
     SIGNATURES_MAX,
-    Log,
+    Evidence,
     Note,
     Proof,
     Signature,
@@ -148,6 +148,24 @@ def signed_checkpoint(size=0, root=EMPTY_ROOT, signer=LOG, origin=None):
     return signer.sign(f"{origin or signer.name}\n{size}\n{b64encode(root).decode()}\n")
 
 
+def test_cosignatures_of_witnesses_are_checked_and_others_counted():
+    text = signed_checkpoint(1, leaf_hash(b""))
+    key, signature = cosigned(parse_note(text).text, 1_700_000_000)
+    under = text + signature.line()
+
+    def told(note, *witnesses):
+        evidence = Evidence(LOG.key, witnesses=witnesses)
+        evidence.take("it", note)
+        evidence.check()
+        return " ".join([*evidence.report(), *evidence.faults()])
+
+    assert "; cosigned by witness.example at 2023-11-14T22:13:20Z" in told(under, key)
+    assert "; not cosigned by witness.example" in told(text, key)
+    assert "; 1 more signatures, by keys that are not given" in told(under)
+    false = Signature(signature.name, signature.key_id, bytes(len(signature.signature))).line()
+    assert "WRONG: it: the signature by witness.example is false" in told(text + false, key)
+
+
 def test_a_cosignature_tells_its_time():
     text = signed_checkpoint()
     note = parse_note(text)
@@ -238,4 +256,7 @@ def test_a_proof_that_is_none_is_refused(text):
 def test_whatever_is_read_is_refused_or_read(text):
     for read in (parse_note, parse_checkpoint, parse_proof, parse_consistency, VerifierKey.parse, number):
         verdict(read, text)
-    verdict(Log(LOG.key).check, text)
+    evidence = Evidence(LOG.key)
+    evidence.take("it", text)
+    evidence.check()
+    assert evidence.shown or evidence.faults()
