@@ -13,7 +13,8 @@ declare
     login name := coalesce(nullif(current_setting('creditsvc.login', true), ''), current_user);
     group_role name;
 begin
-    foreach group_role in array array['creditsvc_append', 'creditsvc_lookup', 'creditsvc_sequence']::name[] loop
+    foreach group_role in array array['creditsvc_append', 'creditsvc_lookup', 'creditsvc_sequence', 'creditsvc_access']::name[]
+    loop
         if not exists (select from pg_roles where rolname = group_role) then
             execute format('create role %I nologin', group_role);
         end if;

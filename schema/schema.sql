@@ -13,11 +13,42 @@ CREATE FUNCTION creditsvc.append_horizon() RETURNS timestamp with time zone
         (select min(xact_start) from pg_stat_activity
          where datname = current_database() and application_name = 'creditsvc append'))
 $$;
+CREATE FUNCTION creditsvc.file_accesses(most integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'creditsvc', 'pg_temp'
+    AS $$
+declare
+    taken bigint[];
+begin
+    select array_agg(number) into taken
+    from (select number, sum(size) over (order by number) - size as before
+          from (select number, cardinality(entities) as size
+                from access_arrived order by number limit most for update skip locked) as oldest) as counted
+    where before < most;
+    insert into access (entity_id, number, at, client_id, role, purpose, what)
+    select entity_id, number, at, client_id, role, purpose, what
+    from access_arrived, unnest(entities) as entity_id
+    where number = any (taken)
+    order by entity_id, number;
+    delete from access_arrived where number = any (taken);
+    return coalesce(cardinality(taken), 0);
+end
+$$;
 CREATE FUNCTION creditsvc.refuse_change() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 begin
     raise exception '% is append-only', tg_table_name using errcode = 'insufficient_privilege';
+end
+$$;
+CREATE FUNCTION creditsvc.refuse_early_removal() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    if tg_op = 'DELETE' and old.at < clock_timestamp() - interval '5 years' then
+        return old;
+    end if;
+    raise exception 'access is append-only' using errcode = 'insufficient_privilege';
 end
 $$;
 CREATE FUNCTION creditsvc.refuse_shrinking() RETURNS trigger
@@ -31,9 +62,99 @@ begin
     raise exception 'a tile only grows' using errcode = 'insufficient_privilege';
 end
 $$;
+CREATE FUNCTION creditsvc.refuse_unfiled() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    if exists (
+        select from gone, unnest(gone.entities) as whom (entity_id)
+        where not exists (
+            select from (
+                select a.at, a.client_id, a.role, a.what, a.purpose from creditsvc.access a
+                where a.entity_id = whom.entity_id and a.number = gone.number
+                offset 0) as filed  -- found by its key alone: many have one instant
+            where filed.at = gone.at and filed.client_id = gone.client_id and filed.role = gone.role
+              and filed.what = gone.what and filed.purpose is not distinct from gone.purpose)) then
+        raise exception 'access_arrived is append-only' using errcode = 'insufficient_privilege';
+    end if;
+    return null;
+end
+$$;
+CREATE FUNCTION creditsvc.remove_old_accesses(years integer, most integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'creditsvc', 'pg_temp'
+    AS $$
+declare
+    removed integer;
+begin
+    delete from access where ctid = any (array(
+        select ctid from access
+        where at < clock_timestamp() - make_interval(years => greatest(years, 5))
+        order by at limit most for update skip locked));
+    get diagnostics removed = row_count;
+    return removed;
+end
+$$;
 GRANT USAGE ON SCHEMA creditsvc TO creditsvc_append;
 GRANT USAGE ON SCHEMA creditsvc TO creditsvc_lookup;
 GRANT USAGE ON SCHEMA creditsvc TO creditsvc_sequence;
+GRANT USAGE ON SCHEMA creditsvc TO creditsvc_access;
+REVOKE ALL ON FUNCTION creditsvc.file_accesses(most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION creditsvc.file_accesses(most integer) TO creditsvc_access;
+REVOKE ALL ON FUNCTION creditsvc.remove_old_accesses(years integer, most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION creditsvc.remove_old_accesses(years integer, most integer) TO creditsvc_access;
+
+CREATE TABLE creditsvc.access (
+    entity_id text NOT NULL COLLATE pg_catalog."C",
+    number bigint NOT NULL,
+    at timestamp with time zone NOT NULL,
+    client_id text NOT NULL COLLATE pg_catalog."C",
+    role text NOT NULL,
+    purpose text,
+    what text NOT NULL
+);
+COMMENT ON TABLE creditsvc.access IS 'Who asked about each organisation, when, what and what for; one number is one request';
+ALTER TABLE ONLY creditsvc.access
+    ADD CONSTRAINT access_pkey PRIMARY KEY (entity_id, number);
+CREATE INDEX access_at ON creditsvc.access USING btree (at);
+CREATE TRIGGER access_append_only BEFORE DELETE OR UPDATE ON creditsvc.access FOR EACH ROW EXECUTE FUNCTION creditsvc.refuse_early_removal();
+CREATE TRIGGER access_no_truncate BEFORE TRUNCATE ON creditsvc.access FOR EACH STATEMENT EXECUTE FUNCTION creditsvc.refuse_change();
+GRANT SELECT ON TABLE creditsvc.access TO creditsvc_lookup;
+
+CREATE TABLE creditsvc.access_arrived (
+    number bigint NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    client_id text NOT NULL COLLATE pg_catalog."C",
+    role text NOT NULL,
+    purpose text,
+    what text NOT NULL,
+    entities text[] NOT NULL COLLATE pg_catalog."C",
+    CONSTRAINT access_arrived_entities_check CHECK ((cardinality(entities) > 0)),
+    CONSTRAINT access_arrived_purpose_check CHECK ((octet_length(purpose) <= 64))
+)
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='10000');
+COMMENT ON TABLE creditsvc.access_arrived IS 'Queries as they came, one row each, until they are filed in access';
+COMMENT ON COLUMN creditsvc.access_arrived.what IS 'The operation of the interface, by its name';
+COMMENT ON COLUMN creditsvc.access_arrived.entities IS 'Whom it was about, each once';
+ALTER TABLE creditsvc.access_arrived ALTER COLUMN number ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME creditsvc.access_arrived_number_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+ALTER TABLE ONLY creditsvc.access_arrived
+    ADD CONSTRAINT access_arrived_pkey PRIMARY KEY (number);
+CREATE TRIGGER access_arrived_append_only BEFORE UPDATE ON creditsvc.access_arrived FOR EACH ROW EXECUTE FUNCTION creditsvc.refuse_change();
+CREATE TRIGGER access_arrived_leaves AFTER DELETE ON creditsvc.access_arrived REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION creditsvc.refuse_unfiled();
+CREATE TRIGGER access_arrived_no_truncate BEFORE TRUNCATE ON creditsvc.access_arrived FOR EACH STATEMENT EXECUTE FUNCTION creditsvc.refuse_change();
+GRANT SELECT ON TABLE creditsvc.access_arrived TO creditsvc_lookup;
+GRANT INSERT(client_id) ON TABLE creditsvc.access_arrived TO creditsvc_access;
+GRANT INSERT(role) ON TABLE creditsvc.access_arrived TO creditsvc_access;
+GRANT INSERT(purpose) ON TABLE creditsvc.access_arrived TO creditsvc_access;
+GRANT INSERT(what) ON TABLE creditsvc.access_arrived TO creditsvc_access;
+GRANT INSERT(entities) ON TABLE creditsvc.access_arrived TO creditsvc_access;
 
 CREATE TABLE creditsvc.agency (
     source text NOT NULL COLLATE pg_catalog."C",
@@ -68,11 +189,14 @@ CREATE TABLE creditsvc.client (
     sources text[] DEFAULT '{}'::text[] NOT NULL,
     entity_id text COLLATE pg_catalog."C",
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    purpose text,
     CONSTRAINT client_check CHECK (((role = 'agency'::text) = (cardinality(sources) > 0))),
     CONSTRAINT client_check1 CHECK (((role = 'entity'::text) = (entity_id IS NOT NULL))),
+    CONSTRAINT client_purpose_check CHECK ((purpose ~ '^[!#$%&''*+.^_`|~0-9A-Za-z-]{1,64}$'::text)),
     CONSTRAINT client_role_check CHECK ((role = ANY (ARRAY['agency'::text, 'partner'::text, 'entity'::text, 'auditor'::text, 'operator'::text])))
 );
 COMMENT ON TABLE creditsvc.client IS 'Who may hold keys: a role, and what it is bound to';
+COMMENT ON COLUMN creditsvc.client.purpose IS 'What it asks for unless a request says; null: it has not said';
 ALTER TABLE ONLY creditsvc.client
     ADD CONSTRAINT client_pkey PRIMARY KEY (client_id);
 GRANT SELECT ON TABLE creditsvc.client TO creditsvc_append;

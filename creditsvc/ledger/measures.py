@@ -37,3 +37,20 @@ LOG_SIGNED_AT = Gauge(
     "When the last checkpoint was signed, as a POSIX time",
     multiprocess_mode="mostrecent",
 )
+ACCESSES = Counter("creditsvc_accesses", "Non-public queries written down before they were answered")
+ACCESS_SECONDS = Histogram(
+    "creditsvc_access_seconds",
+    "Time that an answer waited until it was written down who asked, to the commit",
+    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
+)
+ACCESS_GROUP = Histogram(
+    "creditsvc_access_group",
+    "Queries whose writing down shared one commit",
+    buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500),
+)
+ACCESSES_FILED = Counter(
+    "creditsvc_accesses_filed", "Queries filed under the organisations that they were about"
+)
+ACCESSES_REMOVED = Counter(
+    "creditsvc_accesses_removed", "Entries of who looked that were removed because they were old enough"
+)

@@ -14,6 +14,7 @@ SCHEMA = "creditsvc"
 APPENDING = "creditsvc append"
 LOOKING_UP = "creditsvc look-up"
 SEQUENCING = "creditsvc sequence"
+NOTING = "creditsvc access"
 
 _CONNECT_TIMEOUT_S = 10.0  # bounds what a first host that hangs costs
 _ANSWER_GRACE_S = 5.0  # the server ends a long statement itself; this is for one that cannot answer any more
@@ -52,6 +53,11 @@ async def lookup_pool(dsn: str, settings: Settings) -> Pool:
 async def sequence_pool(dsn: str, settings: Settings) -> Pool:
     """Open the one connection that gives events their positions in the log; another lends a hand."""
     return await _pool(dsn, _session("creditsvc_sequence", SEQUENCING, settings), 2, settings)
+
+
+async def access_pool(dsn: str, settings: Settings) -> Pool:
+    """Open the connections that may write down who looked: one for that, one to file it."""
+    return await _pool(dsn, _session("creditsvc_access", NOTING, settings), 2, settings)
 
 
 def _session(role: str, name: str, settings: Settings) -> dict[str, str]:

@@ -43,8 +43,9 @@ comment on table migration is 'What was done to this schema, file by file; check
 """
 _PREPARED = "select to_regclass('creditsvc.migration') is not null"
 _ROLES_READY = """
-select count(*) = 3 from pg_roles
-where rolname in ('creditsvc_append', 'creditsvc_lookup', 'creditsvc_sequence') and pg_has_role(oid, 'SET')
+select count(*) = 4 from pg_roles
+where rolname in ('creditsvc_append', 'creditsvc_lookup', 'creditsvc_sequence', 'creditsvc_access')
+  and pg_has_role(oid, 'SET')
 """
 _APPLIED = "select number, name, phase, checksum from migration"
 _NOTE_DONE = "insert into migration (number, name, phase, checksum) values ($1, $2, $3, $4)"
@@ -200,9 +201,9 @@ async def _ensure_roles(connection: Connection) -> None:
             await connection.execute(_ROLES)
         except asyncpg.InsufficientPrivilegeError as error:
             raise MigrationFailed(
-                "The roles creditsvc_append and creditsvc_lookup are missing, or the login may not take "
-                "them, and it may not see to that itself: have an administrator run schema/roles.sql, "
-                "which says how."
+                "A role of the service is missing (creditsvc_append, creditsvc_lookup, creditsvc_sequence, "
+                "creditsvc_access), or the login may not take it, and it may not see to that itself: have "
+                "an administrator run schema/roles.sql, which says how."
             ) from error
         except (asyncpg.UniqueViolationError, asyncpg.DuplicateObjectError, asyncpg.InternalServerError):
             await asyncio.sleep(_ROLE_PAUSE_S)

@@ -6,7 +6,14 @@ import asyncpg
 import pytest
 
 from creditsvc.settings import Settings
-from creditsvc.store.database import append_pool, connect, load_queries, lookup_pool, parse_queries
+from creditsvc.store.database import (
+    access_pool,
+    append_pool,
+    connect,
+    load_queries,
+    lookup_pool,
+    parse_queries,
+)
 
 SETTINGS = Settings(statement_timeout_ms=200, lookup_connections=2, append_connections=2)
 
@@ -50,6 +57,13 @@ async def test_a_look_up_session_is_what_it_says(looking_up):
     assert tuple(await looking_up.fetchrow(SESSION)) == (
         "creditsvc_lookup", "creditsvc", "creditsvc look-up", "UTC", "off", "200ms", "on",
     )  # fmt: skip
+
+
+async def test_a_session_that_writes_down_who_looked_is_what_it_says(database):
+    async with await access_pool(database, SETTINGS) as noting:
+        assert tuple(await noting.fetchrow(SESSION)) == (
+            "creditsvc_access", "creditsvc", "creditsvc access", "UTC", "off", "200ms", "off",
+        )  # fmt: skip
 
 
 async def test_roles_keep_to_their_part(appending, looking_up):

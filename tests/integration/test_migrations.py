@@ -233,7 +233,7 @@ async def test_databases_of_one_server_race_for_its_roles(own_server):
 
 
 async def test_the_login_may_take_the_roles_but_has_not_their_rights_by_itself(database):
-    for role in ("creditsvc_append", "creditsvc_lookup", "creditsvc_sequence"):
+    for role in ("creditsvc_append", "creditsvc_lookup", "creditsvc_sequence", "creditsvc_access"):
         assert await value(database, "select pg_has_role($1, 'SET') and not pg_has_role($1, 'USAGE')", role)
 
 
