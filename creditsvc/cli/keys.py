@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import click
 
 from creditsvc.cli import tables
 from creditsvc.cli.environment import connection
+from creditsvc.domain import purposes
 from creditsvc.errors import Refusal
 from creditsvc.store import clients
 
@@ -34,9 +36,17 @@ Examples:
 @click.option(
     "--client", metavar="NAME", help="Who holds the key; by default after the role and what it is for."
 )
+@click.option(
+    "--purpose", metavar="WORD", help="What its queries are for unless they say, such as loan-review."
+)
 @click.option("--expires", type=click.IntRange(1, 3650), metavar="DAYS", help="Days until it ends by itself.")
 def create(
-    role: clients.Role, sources: Sequence[str], entity: str | None, client: str | None, expires: int | None
+    role: clients.Role,
+    sources: Sequence[str],
+    entity: str | None,
+    client: str | None,
+    purpose: str | None,
+    expires: int | None,
 ) -> None:
     """Make a key and print it, alone, on standard output. It is shown this once.
 
@@ -44,20 +54,19 @@ def create(
     """
     try:
         clients.check_binding(role, sources, entity)
+        if purpose is not None:
+            purposes.parse(purpose, "/purpose")
     except Refusal as refusal:
         raise click.UsageError(refusal.detail) from refusal
-    print(asyncio.run(_create(role, sources, entity, client, expires)))
+    binding = {"sources": sources, "entity": entity, "client_id": client, "purpose": purpose}
+    print(asyncio.run(_create(role, binding, expires)))
     click.echo("Keep this key: only its digest is stored, and it cannot be shown again.", err=True)
 
 
-async def _create(
-    role: clients.Role, sources: Sequence[str], entity: str | None, client: str | None, days: int | None
-) -> str:
+async def _create(role: clients.Role, binding: dict[str, Any], days: int | None) -> str:
     async with connection() as opened:
         expires_at = None if days is None else await clients.expiry(opened, days)
-        return await clients.create_key(
-            opened, role, sources=sources, entity=entity, client_id=client, expires_at=expires_at
-        )
+        return await clients.create_key(opened, role, expires_at=expires_at, **binding)
 
 
 @command.command(name="list", epilog="Tab-separated when standard output is not a terminal.")

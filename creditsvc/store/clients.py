@@ -58,6 +58,7 @@ class Key:
     entity: str | None  # the organisation whose own key this is, "scheme:value"
     expires_at: datetime | None
     revoked_at: datetime | None
+    purpose: str | None = None  # what its queries are for unless they say
 
     def has_secret(self, secret: str) -> bool:
         """Whether this is the key's secret; takes the same time whatever differs."""
@@ -103,7 +104,7 @@ async def key_by_id(connection: Connection, key_id: str) -> Key | None:
     return None if row is None else _key(row)
 
 
-async def create_key(
+async def create_key(  # noqa: PLR0913  what a client is bound to
     connection: Connection,
     role: Role,
     *,
@@ -111,12 +112,14 @@ async def create_key(
     entity: str | None = None,
     client_id: str | None = None,
     expires_at: datetime | None = None,
+    purpose: str | None = None,
 ) -> str:
     """Make a key and give the whole of it, which nobody can do again.
 
     An agency's key needs at least one source, and an unknown source becomes an agency under its URN; an
-    entity's key needs its identifier. Raises ``KeyRefused`` when the binding is wrong or the client has two
-    live keys, ``IdentifierInvalid`` or ``NaturalPerson`` for the entity's identifier.
+    entity's key needs its identifier. A purpose becomes that of all queries by this client that do not say
+    theirs; without one it stays as it is. Raises ``KeyRefused`` when the binding is wrong or the client has
+    two live keys, ``IdentifierInvalid`` or ``NaturalPerson`` for the entity's identifier.
     """
     binding = _binding(role, sources, entity)
     client = _client_id(client_id) if client_id is not None else binding.default_client_id
@@ -124,6 +127,8 @@ async def create_key(
         for source in binding.sources:
             await connection.execute(_SQL["add_agency"], source, source)
         await _hold_client(connection, client, binding)
+        if purpose is not None:
+            await connection.execute(_SQL["give_purpose"], client, purpose)
         live = [row["key_id"] for row in await connection.fetch(_SQL["live_keys"], client)]
         if len(live) >= LIVE_KEYS_MAX:
             raise KeyRefused(
@@ -229,6 +234,7 @@ def _key(row: asyncpg.Record) -> Key:
         entity=row["entity_id"],
         expires_at=row["expires_at"],
         revoked_at=row["revoked_at"],
+        purpose=row["purpose"],
     )
 
 

@@ -51,6 +51,7 @@ def test_wrong_calls_end_with_status_2_and_nothing_on_standard_output(nothing):
         ("keys", "create", "--role", "partner", "--source", SOURCE),
         ("keys", "create", "--role", "entity"),
         ("keys", "create", "--role", "partner", "--expires", "0"),
+        ("keys", "create", "--role", "partner", "--purpose", "two words"),
         ("load", "absent.csv", "--mapping", "absent.toml"),
         ("load", __file__, "--mapping", __file__),
         ("load", __file__, "--mapping", __file__, "--key", "k", "--url", "localhost"),

@@ -57,6 +57,17 @@ async def test_entity_key_is_bound_to_the_canonical_identifier(connection):
     assert (found.entity, found.client_id) == ("siren:521818146", "entity:siren:521818146")
 
 
+async def test_a_purpose_is_the_clients_until_another_is_given(connection):
+    first = await clients.create_key(connection, "partner", client_id="First Bank")
+    assert (await made(connection, first)).purpose is None
+    await clients.revoke_key(connection, first.partition(".")[0])
+    second = await clients.create_key(connection, "partner", client_id="First Bank", purpose="loan-review")
+    await clients.revoke_key(connection, second.partition(".")[0])
+    third = await clients.create_key(connection, "partner", client_id="First Bank")
+    assert {(await made(connection, key)).purpose for key in (first, second, third)} == {"loan-review"}
+    assert {listed.key.purpose for listed in await clients.list_keys(connection)} == {"loan-review"}
+
+
 async def test_third_live_key_is_refused_until_one_is_revoked_or_expired(connection):
     first = await clients.create_key(connection, "partner", client_id="First Bank")
     await clients.create_key(connection, "partner", client_id="First Bank", expires_at=PAST)

@@ -1,6 +1,7 @@
 -- name: key_by_id
 -- A key by its public part, with what its client is bound to; revoked and expired ones too, the caller decides.
-select k.key_id, k.secret_sha256, k.client_id, c.role, c.sources, c.entity_id, k.expires_at, k.revoked_at
+select k.key_id, k.secret_sha256, k.client_id, c.role, c.sources, c.entity_id, k.expires_at, k.revoked_at,
+       c.purpose
 from api_key k
 join client c using (client_id)
 where k.key_id = $1;
@@ -8,7 +9,7 @@ where k.key_id = $1;
 -- name: list_keys
 -- Every key ever made, by client and age; live: neither revoked nor expired by the database's clock.
 select k.key_id, k.secret_sha256, k.client_id, c.role, c.sources, c.entity_id, k.expires_at, k.revoked_at,
-       k.created_at,
+       c.purpose, k.created_at,
        k.revoked_at is null and (k.expires_at is null or k.expires_at > clock_timestamp()) as live
 from api_key k
 join client c using (client_id)
@@ -26,6 +27,12 @@ select role, sources, entity_id
 from client
 where client_id = $1
 for update;
+
+-- name: give_purpose
+-- What the queries of a client are for unless they say.
+update client
+set purpose = $2
+where client_id = $1;
 
 -- name: live_keys
 -- The ids of a client's keys that still open something.
