@@ -49,6 +49,12 @@ class Forbidden(Refusal):
     slug, status, title = "forbidden", 403, "This key may not do that"
 
 
+class PurposeMissing(Refusal):
+    """A query that is written down with its purpose has to have one."""
+
+    slug, status, title = "purpose-missing", 403, "Say what the query is for"
+
+
 class NotFound(Refusal):
     slug, status, title = "not-found", 404, "There is nothing here"
 

@@ -10,6 +10,7 @@ from typing import Self
 PREFIX = "CREDITSVC_"
 PORT_MAX = 65_535
 # 0: any free port, one process per core, as many connections as open files allow
+_AT_LEAST = {"access_kept_years": 5}
 _MAY_BE_ZERO = frozenset({"port", "workers", "connections_max", "address_connections_max"})
 
 
@@ -46,6 +47,9 @@ class Settings:
     log_pending_max: int = 200_000  # events waiting for the log before it answers 503
     feed_wait_max_s: float = 30.0  # a reader that waits longer is answered; below a proxy's patience
     log_witnesses: str = ""  # who is asked to cosign: "<verifier key> <URL>", one a line
+
+    purpose_required: bool = False  # refuse partners who do not say what they ask for
+    access_kept_years: int = 5  # who looked; 5 at least (Shenzhen), 10 in Zhejiang
 
     anonymous_per_minute: int = 6_000  # per address
     agency_per_minute: int = 60_000  # per key, requests
@@ -95,13 +99,15 @@ def _number(name: str, text: str, kind: type[int] | type[float]) -> float:
     wanted = "a whole number" if kind is int else "a number"
     if name == "port":
         wanted += f" from 0 to {PORT_MAX}"
+    elif name in _AT_LEAST:
+        wanted += f", {_AT_LEAST[name]} or more"
     else:
         wanted += ", 0 or more" if name in _MAY_BE_ZERO else " above 0"
     try:
         number = kind(text)
     except ValueError:
         raise ValueError(wanted) from None
-    too_small = number < 0 if name in _MAY_BE_ZERO else number <= 0
+    too_small = number < _AT_LEAST.get(name, 0) or (number == 0 and name not in _MAY_BE_ZERO)
     if too_small or not math.isfinite(number) or (name == "port" and number > PORT_MAX):
         raise ValueError(wanted)
     return number

@@ -10,7 +10,9 @@ from creditsvc.domain import catalogue
 from creditsvc.domain.schedule import schedule_of
 from creditsvc.domain.standing import Rules
 from creditsvc.ledger import releases, signing
+from creditsvc.ledger.accesses import Accesses
 from creditsvc.ledger.backlog import Backlog
+from creditsvc.ledger.filing import Filing
 from creditsvc.ledger.log import Log
 from creditsvc.ledger.promises import Promises
 from creditsvc.ledger.rankings import Rankings
@@ -20,8 +22,9 @@ from creditsvc.ledger.scores import Scores
 from creditsvc.ledger.writer import Writer
 from creditsvc.settings import Settings
 from creditsvc.store import clients
-from creditsvc.store.database import append_pool, lookup_pool
+from creditsvc.store.database import access_pool, append_pool, lookup_pool
 from creditsvc.web import (
+    accesses,
     catalogue_page,
     docs,
     entities,
@@ -40,6 +43,8 @@ from creditsvc.web import (
 )
 from creditsvc.web.auth import KEYRING, Keyring
 from creditsvc.web.keys import (
+    ACCESS_POOL,
+    ACCESSES,
     APPEND,
     APPEND_POOL,
     CATALOGUE,
@@ -61,6 +66,7 @@ from creditsvc.web.routes import Route
 ROUTES: tuple[Route, ...] = (
     *events.ROUTES,
     *entities.ROUTES,
+    *accesses.ROUTES,
     *search.ROUTES,
     *scores.ROUTES,
     *lookups.ROUTES,
@@ -88,7 +94,7 @@ def application(settings: Settings, dsn: str, routes: Iterable[Route] = ROUTES) 
     app[READINESS] = Readiness()
     app[TABLE] = serve(app, routes)
     app.on_response_prepare.append(finish_headers)
-    app.cleanup_ctx.extend((_pools, _keyring, _ledger, feed.prepare))
+    app.cleanup_ctx.extend((_pools, _keyring, _accesses, _ledger, feed.prepare))
     api = openapi.document(routes, app[CATALOGUE])
     pages.prepare(app)
     catalogue_page.prepare(app)
@@ -110,9 +116,14 @@ def serve(app: web.Application, routes: Iterable[Route]) -> dict[web.AbstractRou
 
 async def _pools(app: web.Application) -> AsyncIterator[None]:
     settings, dsn = app[SETTINGS], app[DSN]
-    async with await lookup_pool(dsn, settings) as looking, await append_pool(dsn, settings) as appending:
+    async with (
+        await lookup_pool(dsn, settings) as looking,
+        await append_pool(dsn, settings) as appending,
+        await access_pool(dsn, settings) as noting,
+    ):
         app[LOOKUP_POOL] = looking
         app[APPEND_POOL] = appending
+        app[ACCESS_POOL] = noting
         yield
 
 
@@ -123,6 +134,14 @@ async def _keyring(app: web.Application) -> AsyncIterator[None]:
 
     app[KEYRING] = Keyring(fetch)
     yield
+
+
+async def _accesses(app: web.Application) -> AsyncIterator[None]:
+    app[ACCESSES] = Accesses(app[ACCESS_POOL])
+    filing = Filing(app[ACCESS_POOL], kept_years=app[SETTINGS].access_kept_years)
+    yield
+    await filing.close()
+    await app[ACCESSES].close()
 
 
 def _end() -> None:

@@ -31,6 +31,7 @@ class Caller:
     client_id: str | None = None
     sources: frozenset[str] = frozenset()  # what an agency may send as ``source``
     entity: str | None = None  # the organisation whose own key this is
+    purpose: str | None = None  # what its queries are for unless they say
 
 
 PUBLIC = Caller("public")
@@ -72,7 +73,7 @@ class Keyring:
         same = hmac.compare_digest(given, key.secret_sha256 if key is not None else bytes(32))
         if key is None or not same or not _holds(key):
             raise not_valid()
-        return Caller(key.role, key.key_id, key.client_id, key.sources, key.entity)
+        return Caller(key.role, key.key_id, key.client_id, key.sources, key.entity, key.purpose)
 
     async def _key(self, key_id: str) -> Key | None:
         now_s = time.monotonic()

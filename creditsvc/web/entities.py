@@ -9,6 +9,7 @@ from creditsvc.domain.profile import Moment
 from creditsvc.errors import Malformed, Violation
 from creditsvc.ledger.pages import Page
 from creditsvc.web import limits, reading
+from creditsvc.web.asking import PURPOSE
 from creditsvc.web.keys import CATALOGUE, READER
 from creditsvc.web.parameters import (
     AS_OF,
@@ -88,7 +89,7 @@ ROUTES = (
         tag="entities",
         summary="The profile of one organisation",
         description="Nothing on record is not proof of compliance.",
-        parameters=(ENTITY, AS_OF, IF_NONE_MATCH),
+        parameters=(ENTITY, AS_OF, IF_NONE_MATCH, PURPOSE),
         responses={
             200: Response("The profile as this caller may see it", Profile, headers=HEADERS),
             304: NOT_MODIFIED,
@@ -108,6 +109,7 @@ ROUTES = (
             CURSOR,
             LIMIT,
             IF_NONE_MATCH,
+            PURPOSE,
         ),
         responses={200: Response("A page of records", Records, headers=HEADERS), 304: NOT_MODIFIED},
     ),
@@ -119,7 +121,7 @@ ROUTES = (
         tag="entities",
         summary="Its events, oldest first",
         description="Each with its sequence, the time it was recorded, and its leaf hash.",
-        parameters=(ENTITY, AS_OF, CURSOR, LIMIT, IF_NONE_MATCH),
+        parameters=(ENTITY, AS_OF, CURSOR, LIMIT, IF_NONE_MATCH, PURPOSE),
         responses={200: Response("A page of events", History, headers=HEADERS), 304: NOT_MODIFIED},
     ),
 )

@@ -26,6 +26,11 @@ TEXTS: Mapping[type[Refusal], str] = {
         "The key holds, but not for this: its role, its source or its organisation is another. Use the key "
         "that belongs to the resource."
     ),
+    errors.PurposeMissing: (
+        "Queries by partners are written down with what they are for, and this one does not say. Send a word "
+        "in the header Purpose, such as Purpose: loan-review, or ask whoever makes the keys for one with a "
+        "purpose of its own. The organisation is shown it."
+    ),
     errors.NotFound: (
         "Nothing answers at this address. The interface is described at /docs and /openapi.json."
     ),

@@ -13,7 +13,7 @@ from creditsvc.errors import Malformed, NotFound, Violation
 from creditsvc.ledger.feed import SCAN_MAX, Feed, Page
 from creditsvc.ledger.feed_rules import NOTICE_TYPES, Filter, Reading
 from creditsvc.ledger.feed_tips import Tip, Tips
-from creditsvc.web import auth, limits, reading
+from creditsvc.web import asking, auth, limits, reading
 from creditsvc.web.feed_shapes import FeedPage
 from creditsvc.web.keys import CATALOGUE, LIFECYCLE, LOOKUP_POOL, SETTINGS
 from creditsvc.web.parameters import limit
@@ -48,6 +48,7 @@ async def events(request: web.Request) -> web.Response:
             break
         tip = later
         page = await read(page.next, min(tip.size, start + SCAN_MAX))
+    asking.about(request, (item["entity"] for item in page.items))
     return _answer(page, tip)
 
 
@@ -181,6 +182,7 @@ ROUTES = (
                 schema={"type": "string", "pattern": LIST},
                 example="urn:agency:cn-tj-samr",
             ),
+            asking.PURPOSE,
         ),
         responses={
             200: Response(

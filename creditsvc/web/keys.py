@@ -6,6 +6,7 @@ import asyncpg
 from aiohttp import web
 
 from creditsvc.domain.catalogue import Catalogue
+from creditsvc.ledger.accesses import Accesses
 from creditsvc.ledger.log import Log
 from creditsvc.ledger.promises import Promises
 from creditsvc.ledger.reader import Reader
@@ -29,6 +30,8 @@ CATALOGUE: web.AppKey[Catalogue] = web.AppKey("catalogue", Catalogue)
 LOOKUP_POOL: web.AppKey[Pool] = web.AppKey("lookup_pool", asyncpg.Pool)
 APPEND_POOL: web.AppKey[Pool] = web.AppKey("append_pool", asyncpg.Pool)
 APPEND: web.AppKey[Writer] = web.AppKey("append", Writer)
+ACCESS_POOL: web.AppKey[Pool] = web.AppKey("access_pool", asyncpg.Pool)
+ACCESSES: web.AppKey[Accesses] = web.AppKey("accesses", Accesses)
 SCORES: web.AppKey[Scores] = web.AppKey("scores", Scores)
 LOG: web.AppKey[Log] = web.AppKey("log", Log)
 PROMISES: web.AppKey[Promises] = web.AppKey("promises", Promises)

@@ -16,6 +16,7 @@ from creditsvc.ledger import moments
 from creditsvc.ledger.entries import Row
 from creditsvc.ledger.tiles import Tile
 from creditsvc.web import auth, limits, reading
+from creditsvc.web.asking import PURPOSE
 from creditsvc.web.fixed import FixedDocument
 from creditsvc.web.keys import LOG, PROMISES, READER
 from creditsvc.web.log_shapes import LogIdentity, Proofs
@@ -304,6 +305,7 @@ ROUTES = (
                 example="1",
                 problems=frozenset({404}),
             ),
+            PURPOSE,
         ),
         responses={200: Response("The proof", TEXT, headers=KEPT, media_type="text/plain")},
     ),
@@ -323,6 +325,7 @@ ROUTES = (
                 schema={"type": "string", "pattern": "^[0-9]{1,15}$", "default": "0"},
             ),
             limit(PAGE, PAGE),
+            PURPOSE,
         ),
         responses={200: Response("A page of proofs", Proofs, headers=KEPT)},
     ),

@@ -21,7 +21,7 @@ from creditsvc.errors import (
 )
 from creditsvc.ledger.folds import Charge
 from creditsvc.ledger.moments import Moments
-from creditsvc.web import limits, problems, reading
+from creditsvc.web import asking, limits, problems, reading
 from creditsvc.web.events import parse
 from creditsvc.web.keys import READER
 from creditsvc.web.protocol import read_body
@@ -42,6 +42,7 @@ async def lookup(request: web.Request) -> web.Response:
     entities, as_of = _read(parse(await read_body(request, most=BODY_MAX_BYTES)))
     limits.charge(request, len(entities) / LOOKUPS_PER_UNIT - 1)
     found = await _look_all_up(request, list(dict.fromkeys(entities)), as_of)
+    asking.about(request, (one["entity"] for one in found.values() if one["entity"] is not None))
     body = orjson.dumps({"results": [found[text] for text in entities]})
     return web.Response(body=body, content_type=JSON, headers={"Cache-Control": "no-store"})
 
@@ -114,6 +115,7 @@ ROUTES = (
         tag="lookups",
         summary="Look up to 1,000 organisations up at once",
         roles=frozenset({"partner", "agency", "operator"}),
+        parameters=(asking.PURPOSE,),
         body=Body(
             {JSON: LookupRequest},
             "Which organisations",

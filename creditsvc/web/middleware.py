@@ -7,14 +7,13 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from creditsvc.errors import Malformed, RateLimited, Unauthenticated, Violation
+from creditsvc.errors import Malformed, RateLimited, Refusal, Unauthenticated, Violation
 from creditsvc.logs import REQUEST_ID, error_fields
-from creditsvc.web import auth, limits, problems, request_ids
+from creditsvc.web import asking, auth, limits, problems, request_ids
 from creditsvc.web.metrics import UNMATCHED
-from creditsvc.web.routes import Handler, Route
+from creditsvc.web.routes import ROUTE, Handler, Route
 
 TABLE: web.AppKey[Mapping[web.AbstractRoute, Route]] = web.AppKey("table", Mapping)
-ROUTE: web.RequestKey[Route] = web.RequestKey("route", Route)
 STARTED_S: web.RequestKey[float] = web.RequestKey("started_s", float)  # perf_counter's
 
 HTML_CSP = (
@@ -34,7 +33,7 @@ async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
     token = REQUEST_ID.set(request_id)
     try:
         await _admit(request)
-        return _given(await handler(request))
+        return await _answer(request, handler)
     except asyncio.CancelledError:
         raise
     except Exception as error:
@@ -43,6 +42,18 @@ async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
         return _refuse(request, error, request_id)
     finally:
         REQUEST_ID.reset(token)
+
+
+async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Have it answered; nothing that tells anything leaves before it is written who asked."""
+    try:
+        response = _given(await handler(request))
+    except Refusal as refusal:
+        if asking.tells(refusal):
+            await asking.written(request)
+        raise
+    await asking.written(request)
+    return response
 
 
 def _given(response: web.StreamResponse | None) -> web.StreamResponse:

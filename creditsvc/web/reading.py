@@ -13,13 +13,14 @@ from creditsvc.domain.profile import Moment
 from creditsvc.domain.views import Viewer
 from creditsvc.errors import Malformed, Violation
 from creditsvc.ledger.pages import Cursor
-from creditsvc.web import auth
+from creditsvc.web import asking, auth
 from creditsvc.web.fixed import is_kept
 
 RENDERING = "2"  # raised whenever the same state is written in other bytes: part of every ETag
 PAST_MAX_AGE_S = 300
+PUBLIC = Viewer("public")
 VIEWER: Mapping[str, Viewer] = {
-    "public": Viewer("public"),
+    "public": PUBLIC,
     "partner": Viewer("shared"),
     "auditor": Viewer("shared"),
     "operator": Viewer("shared", party=True),
@@ -32,13 +33,26 @@ def entity_of(request: web.Request) -> str:
 
 
 def viewer(request: web.Request, entity: str | None = None) -> Viewer:
-    """Tell whose view the caller has, of one entity or of entities at large."""
+    """Tell whose view the caller has, of one entity or of entities at large.
+
+    One that shows more than the public's begins a query that is written down before it is answered; whoever
+    asks for it of entities at large says by ``asking.about`` whom the answer is about.
+    """
+    purpose, found = asking.purpose_of(request), _viewer(request, entity)
+    if found != PUBLIC:
+        asking.begin(request, purpose)
+        if entity is not None:
+            asking.about(request, (entity,))
+    return found
+
+
+def _viewer(request: web.Request, entity: str | None) -> Viewer:
     caller = auth.caller(request)
     if caller.role == "agency":
         return Viewer("shared", sources=caller.sources)
     if caller.role == "entity":
         own = entity is not None and caller.entity == entity
-        return Viewer("shared", party=True) if own else Viewer("public")
+        return Viewer("shared", party=True) if own else PUBLIC
     return VIEWER[caller.role]
 
 

@@ -124,3 +124,6 @@ class Route:
     @property
     def query_names(self) -> frozenset[str]:
         return frozenset(parameter.name for parameter in self.parameters if parameter.place == "query")
+
+
+ROUTE: web.RequestKey[Route] = web.RequestKey("route", Route)

@@ -16,6 +16,7 @@ from creditsvc.ledger.pages import Cursor
 from creditsvc.ledger.rankings import Ranked
 from creditsvc.ledger.scores import Change, Supposed
 from creditsvc.web import limits, reading
+from creditsvc.web.asking import PURPOSE
 from creditsvc.web.events import parse
 from creditsvc.web.keys import SCORES
 from creditsvc.web.parameters import (
@@ -201,7 +202,10 @@ ROUTES = (
             "Start, the shares of all contributions and the adjustments add up to the value, exactly: the "
             "figures written as text are exact, fractions where a decimal has no end."
         ),
-        parameters=(ENTITY, MODEL, AS_OF, CURSOR, limit(DEFAULT_PAGE, LONGEST_PAGE), IF_NONE_MATCH),
+        parameters=(
+            *(ENTITY, MODEL, AS_OF, CURSOR),
+            *(limit(DEFAULT_PAGE, LONGEST_PAGE), IF_NONE_MATCH, PURPOSE),
+        ),
         responses={
             200: Response("The score", ScoreApart, headers=(ETAG, CACHE_CONTROL)),
             304: NOT_MODIFIED,
@@ -215,7 +219,7 @@ ROUTES = (
         tag="entities",
         summary="What a repair, a revocation or the passing of time would make of its score",
         description="Nothing is stored. Without changes and time, the answer is the score as it is, twice.",
-        parameters=(ENTITY,),
+        parameters=(ENTITY, PURPOSE),
         body=Body(
             {JSON: WhatIf},
             "What to suppose",

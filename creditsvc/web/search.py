@@ -6,7 +6,7 @@ from aiohttp import web
 from creditsvc.domain import instants, names, persons
 from creditsvc.domain.profile import Moment
 from creditsvc.errors import Malformed, NaturalPerson, Violation
-from creditsvc.web import reading
+from creditsvc.web import asking, reading
 from creditsvc.web.keys import READER
 from creditsvc.web.parameters import AS_OF, CACHE_CONTROL, CURSOR, ETAG, IF_NONE_MATCH, NOT_MODIFIED, limit
 from creditsvc.web.routes import Parameter, Response, Route
@@ -22,6 +22,7 @@ async def search(request: web.Request) -> web.Response:
     count = reading.limit(request, DEFAULT_PAGE, LONGEST_PAGE)
     view = reading.viewer(request).view
     found = await request.app[READER].search.find(query, view, at, after=after, limit=count)
+    asking.about(request, (item["entity"] for item in found.page.items))
     body = orjson.dumps(
         {
             "valid_from": instants.text(found.valid_from),
@@ -76,6 +77,7 @@ ROUTES = (
             CURSOR,
             limit(DEFAULT_PAGE, LONGEST_PAGE),
             IF_NONE_MATCH,
+            asking.PURPOSE,
         ),
         responses={
             200: Response("Those that match", Hits, headers=(ETAG, CACHE_CONTROL)),

@@ -19,6 +19,7 @@ ALLOWED = {
     "profile": EVERYONE,
     "records": EVERYONE,
     "history": EVERYONE,
+    "accesses": frozenset({"entity", "auditor", "operator"}),
     "search": EVERYONE,
     "proof": EVERYONE,
     "proofs": EVERYONE,

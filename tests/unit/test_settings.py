@@ -37,6 +37,8 @@ def test_every_kind_is_read():
         ("BODY_TIMEOUT_S", "0", "a number above 0"),
         ("BODY_TIMEOUT_S", "nan", "a number above 0"),
         ("BODY_TIMEOUT_S", "inf", "a number above 0"),
+        ("ACCESS_KEPT_YEARS", "4", "a whole number, 5 or more"),
+        ("ACCESS_KEPT_YEARS", "-1", "a whole number, 5 or more"),
         ("TRUST_FORWARDED", "maybe", "true or false"),
     ],
 )
