@@ -281,12 +281,15 @@ class RecordName(Shape):
     source: str
 
 
+BEFORE_2200 = "^([01][0-9]{3}|2[01][0-9]{2})-"
+
+
 class WhatIf(Shape):
     """What to suppose: records repaired or revoked, an instant to look at it, a model to score by."""
 
     repaired: Annotated[list[RecordName], Field(max_length=100)] = []
     revoked: Annotated[list[RecordName], Field(max_length=100)] = []
-    at: Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None = None
+    at: Annotated[str, Field(json_schema_extra={"format": "date-time", "pattern": BEFORE_2200})] | None = None
     model: str | None = None
 
 
