@@ -16,6 +16,7 @@ from creditsvc.ledger import releases
 from creditsvc.ledger.entries import Row, Session
 from creditsvc.ledger.fsck_entity import Moment, Place, Stored, check_entity, place_of
 from creditsvc.ledger.fsck_log import MOST_FAULTS, LogReport, check_log
+from creditsvc.ledger.fsck_signed import witnesses
 from creditsvc.settings import Settings
 from creditsvc.store.database import connect, load_queries
 
@@ -43,6 +44,7 @@ async def examine(dsn: str, settings: Settings | None, *, progress: Callable[[in
     ``progress`` is told how many entities and entries of the log are done, and of how many. Raises
     ``ReleaseRefused`` and ``WitnessesRefused``.
     """
+    witnesses(settings)  # what cannot be read is told at once
     connection = await connect(dsn)
     try:
         counted = await connection.fetchrow(SQL.count_all)
@@ -100,7 +102,7 @@ async def _check_page(connection: Session, entities: Sequence[Row], rules: Rules
         try:
             for fault in check_entity(stored, moment, rules):
                 faults.append(fault)  # noqa: PERF402  what was found before a failure counts
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             # Whatever was done to the rows, the rest is still checked.
             faults.append(f"{key}: its events cannot be folded ({type(error).__name__})")
     return faults

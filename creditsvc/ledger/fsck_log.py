@@ -20,7 +20,7 @@ from creditsvc.ledger.signing import Identity, identity
 from creditsvc.ledger.tiles import HASH_BYTES, HEIGHT, WIDTH, Place, Tile
 from creditsvc.settings import Settings
 from creditsvc.store.database import load_queries
-from creditsvc.verifier import EMPTY_ROOT, node_hash
+from creditsvc.verifier import EMPTY_ROOT, Wrong, node_hash
 
 SQL = load_queries("fsck")
 PAGE = 16 * WIDTH
@@ -63,7 +63,11 @@ async def check_log(
             return report
         report.faults += [fault async for fault in _beyond(connection, state["size"])]
     report.faults += wrong_keys(settings, known)
-    walk = _Walk(known, state, kept, settings)
+    try:
+        walk = _Walk(known, state, kept, settings)
+    except Wrong as wrong:
+        report.faults.append(f"the log: its verifier key cannot be one: {wrong}")
+        return report
     report.faults += walk.signed.begin()
     async for page in _pages(connection, state["size"]):
         report.faults += walk.take(page)
@@ -78,7 +82,7 @@ async def check_log(
     report.entries, report.checkpoints = walk.tree.size, walk.signed.judged
     if walk.lateness.count:
         report.remarks.append(
-            f"{walk.lateness.count:,} of them came into the log later than receipts promise, the first "
+            f"{walk.lateness.count:,} entries came into the log later than receipts promise, the first being "
             f"{walk.lateness.first}"
         )
     return report
@@ -225,16 +229,16 @@ class _Walk:
                 hashed = _leaf_hash(row)
                 if hashed != held or row["leaf_hash"] != held:
                     yield f"{named(row)}: {_mismatch(row, hashed, held)}"
-                yield from self._late(row)
+                else:
+                    yield from self._late(row)
             self.tree.add(held or hashed or NO_HASH)
             if self.tree.size in sizes:
                 yield from self._judge_size(page, rows)
 
     def _late(self, row: Row) -> Iterator[str]:
-        if row["recorded_at"] is not None:
-            late = self.lateness.judge(row["recorded_at"], lambda: named(row))
-            if late is not None:
-                yield f"{named(row)}: {late}"
+        late = self.lateness.judge(row["recorded_at"], lambda: named(row))
+        if late is not None:
+            yield f"{named(row)}: {late}"
 
     def _judge_size(self, page: _Page, rows: dict[int, Row]) -> Iterator[str]:
         size, root = self.tree.size, self.tree.root()
@@ -277,18 +281,21 @@ def _gaps(page: _Page) -> Iterator[str]:
 
 
 def _leaf_hash(row: Row) -> bytes | None:
-    """Compute a leaf hash from the stored row; null where there is none."""
+    """Compute a leaf hash from the stored row; null where there is none, or no leaf can be made of it."""
     if row["commitment"] is None:
         return None
     entity, sequence, recorded_at = row["entity_id"], row["sequence"], row["recorded_at"]
-    if row["kind"] == "notice":
-        return leaf_hash(notice_leaf(entity, sequence, row["due"], recorded_at, row["commitment"]))
-    return leaf_hash(leaf(entity, sequence, recorded_at, row["source"], row["commitment"]))
+    try:
+        if row["kind"] == "notice":
+            return leaf_hash(notice_leaf(entity, sequence, row["due"], recorded_at, row["commitment"]))
+        return leaf_hash(leaf(entity, sequence, recorded_at, row["source"], row["commitment"]))
+    except (ValueError, OverflowError):  # a time at the ends of time
+        return None
 
 
 def _mismatch(row: Row, hashed: bytes | None, held: bytes | None) -> str:
     """Say in words how a row, its leaf hash and its tile disagree."""
-    if hashed is None:
+    if row["leaf_hash"] is None:
         return "its row is missing: it was removed"
     if held is None:
         return "its tile has no hash for it"

@@ -23,7 +23,6 @@ from creditsvc.ledger.signing import (
 )
 from creditsvc.settings import Settings
 from creditsvc.verifier import (
-    COSIGNATURE,
     Checkpoint,
     VerifierKey,
     Wrong,
@@ -79,7 +78,7 @@ class Signed:
         self._key = VerifierKey.parse(known.verifier_key)
         self._size = size
         self._kept = kept
-        self._witnesses = _witnesses(settings)
+        self._witnesses = witnesses(settings)
         self._max_delay = timedelta(seconds=(settings or Settings()).log_max_delay_s)
         self._kept_checkpoint: Checkpoint | None = None
         self._kept_found = False
@@ -126,7 +125,7 @@ class Signed:
         opened = None
         try:
             opened = self._opened(row)
-        except Wrong as wrong:
+        except ValueError as wrong:
             self._false += 1
             if self._false <= MOST_NAMED:
                 yield f"{what}: {wrong}"
@@ -183,9 +182,10 @@ class Signed:
             )
 
 
-def _witnesses(settings: Settings | None) -> dict[str, VerifierKey]:
+def witnesses(settings: Settings | None) -> dict[str, VerifierKey]:
+    """Give the keys of the witnesses that are known here, by name; raises ``WitnessesRefused``."""
     found = cosigners.parse("" if settings is None else settings.log_witnesses)
-    return {one.key.name: one.key for one in found if one.key.algorithm == COSIGNATURE}
+    return {one.key.name: one.key for one in found}
 
 
 @dataclass(slots=True)

@@ -68,6 +68,8 @@ OTHER_CONTENT = (
         ("salt = set_byte(salt, 0, get_byte(salt, 0) # 128)", ALTERED),
         ("recorded_at = recorded_at + interval '1 microsecond'", ALTERED),
         ("source = 'urn:agency:x'", ALTERED),
+        ("recorded_at = 'infinity'", ALTERED),
+        ("recorded_at = '-infinity'", ALTERED),
         ("leaf_hash = set_byte(leaf_hash, 0, get_byte(leaf_hash, 0) # 1)", "the leaf hash stored with it"),
     ],
 )
@@ -194,7 +196,7 @@ async def test_what_came_late_in_its_order_is_told_and_is_no_fault(log):
         )
     report = await examine(log.dsn, Settings(data_dir=log.data_dir), progress=lambda *_: None)
     assert report.faults == []
-    assert "160 of them came into the log later than receipts promise" in report.log.remarks[0]
+    assert "160 entries came into the log later than receipts promise" in report.log.remarks[0]
 
 
 @pytest.mark.parametrize(

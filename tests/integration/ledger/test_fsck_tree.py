@@ -82,6 +82,14 @@ TAMPERING = {
     ),
     "where the log stands": ("delete from log_state", ["the log: has begun, and which it is or where"]),
     "which log it is": ("delete from log_identity", ["the log: has begun, and which it is or where"]),
+    "what cannot be a key": (
+        "update log_identity set verifier_key = 'x'",
+        ["the log: its verifier key cannot be one"],
+    ),
+    "what cannot be a note": (
+        "update log_checkpoint set note = 'x' where size = 260",
+        ["the checkpoint of size 260: this is no signed note"],
+    ),
     "a shorter log": (
         "update log_state set size = 299",
         ["the checkpoint of size 300: the log has only 299 entries", "(position 299): stands where"],
