@@ -130,7 +130,7 @@ class Signed:
             if self._false <= MOST_NAMED:
                 yield f"{what}: {wrong}"
         if (row["root"] if opened is None else opened.root) == root:
-            self._sound = row["size"]
+            self._sound = self._sound if opened is None else row["size"]
         else:
             self._contradicted += 1
             if self._contradicted == 1:
