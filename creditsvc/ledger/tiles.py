@@ -7,6 +7,7 @@ more hashes than the size that is asked about: the tree of a smaller size is a p
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from creditsvc.verifier import EMPTY_ROOT, node_hash
 
@@ -22,6 +23,7 @@ Tiles = Mapping[Place, bytes]
 _INDEX = r"(?P<index>(?:x[0-9]{3}/)*[0-9]{3})"
 _PATH = re.compile(rf"(?P<level>0|[1-9][0-9]?)/{_INDEX}(?:\.p/(?P<width>[1-9][0-9]{{0,2}}))?", re.ASCII)
 _LONGEST_PATH = 64
+_FOLDED_MAX = 256  # full tiles whose inner nodes are remembered: 16 KiB each with what they are known by
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +49,14 @@ class Tile:
 
     @classmethod
     def parse(cls, path: str) -> "Tile | None":
-        """Read a path; None unless it is written in the one way there is."""
+        """Read a path; None unless it is written in the one way there is, and of 256 hashes at most."""
         found = _PATH.fullmatch(path) if len(path) <= _LONGEST_PATH else None
         if found is None:
             return None
         index = int(found["index"].replace("x", "").replace("/", ""))
         tile = cls(int(found["level"]), index, int(found["width"] or WIDTH))
-        return tile if tile.level <= LEVEL_MAX and tile.path() == path else None
+        is_one = tile.level <= LEVEL_MAX and tile.width <= WIDTH and tile.path() == path
+        return tile if is_one else None
 
     def is_within(self, size: int) -> bool:
         """Tell whether the tree of a size has so many hashes of this tile."""
@@ -158,7 +161,20 @@ def _hash(height: int, index: int, tiles: Tiles) -> bytes:
     within = height % HEIGHT
     first = (index << within) % WIDTH
     hashes = tiles[_place(height, index)]
-    return _fold(split(hashes)[first : first + (1 << within)])
+    if within and len(hashes) == WIDTH * HASH_BYTES:
+        at = (WIDTH - (WIDTH >> (within - 1)) + (first >> within)) * HASH_BYTES
+        return _inner(hashes)[at : at + HASH_BYTES]
+    return _fold(split(hashes[first * HASH_BYTES : (first + (1 << within)) * HASH_BYTES]))
+
+
+@lru_cache(maxsize=_FOLDED_MAX)
+def _inner(hashes: bytes) -> bytes:
+    """Give all nodes above a full tile's hashes, level by level; known by the hashes, so never outdated."""
+    nodes, found = split(hashes), b""
+    while len(nodes) > 1:
+        nodes = _joined(nodes)
+        found += b"".join(nodes)
+    return found
 
 
 def _fold(hashes: Sequence[bytes]) -> bytes:
@@ -166,8 +182,12 @@ def _fold(hashes: Sequence[bytes]) -> bytes:
     if not hashes or len(hashes) & (len(hashes) - 1):
         raise ValueError("the tile holds too few hashes")
     while len(hashes) > 1:
-        hashes = [node_hash(left, right) for left, right in zip(hashes[::2], hashes[1::2], strict=True)]
+        hashes = _joined(hashes)
     return hashes[0]
+
+
+def _joined(hashes: Sequence[bytes]) -> list[bytes]:
+    return [node_hash(left, right) for left, right in zip(hashes[::2], hashes[1::2], strict=True)]
 
 
 def split(hashes: bytes) -> list[bytes]:

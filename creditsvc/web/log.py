@@ -168,6 +168,7 @@ async def verifier_file(request: web.Request) -> web.Response:
 
 TEXT: dict[str, Any] = {"type": "string"}
 SIZE = {"type": "string", "pattern": "^(0|[1-9][0-9]{0,17})$"}
+WIDTHS = "[1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-5]"  # 1 to 255: a tile of 256 is full
 KEPT = (CACHE_CONTROL,)
 
 ROUTES = (
@@ -212,7 +213,7 @@ ROUTES = (
                 "slashes between; `.p/` and a width for the beginning of one that is not full.",
                 schema={
                     "type": "string",
-                    "pattern": r"^(x[0-9]{3}/){0,5}[0-9]{3}(\.p/[1-9][0-9]{0,2})?$",
+                    "pattern": rf"^(x[0-9]{{3}}/){{0,5}}[0-9]{{3}}(\.p/({WIDTHS}))?$",
                 },
                 required=True,
                 example="000.p/1",

@@ -57,6 +57,9 @@ def test_every_tile_has_one_path(level, index, width):
         "0/001/000",
         "0/000.p/0",
         "0/000.p/256",
+        "0/000.p/257",
+        "0/000.p/300",
+        "0/000.p/999",
         "0/000.p/01",
         "0/000.p/",
         "0/000/",
@@ -123,3 +126,10 @@ def test_the_greater_tree_is_not_the_older():
     with pytest.raises(ValueError, match="greater"):
         consistency(6, 5, WHOLE)
     assert consistency(0, 5, WHOLE) == consistency(5, 5, WHOLE) == []
+
+
+def test_what_is_remembered_of_a_tile_is_not_taken_for_that_of_an_altered_one():
+    size, place = 1_000, (0, 1)
+    before = inclusion(700, size, WHOLE)
+    altered = {**WHOLE, place: bytes(HASH_BYTES) + WHOLE[place][HASH_BYTES:]}
+    assert inclusion(700, size, WHOLE) == before != inclusion(700, size, altered)
