@@ -98,6 +98,7 @@ def _leaves(group: BaseExceptionGroup[Exception]) -> list[Exception]:
 
 
 async def _run(settings: Settings) -> None:
+    cosigners.parse(settings.log_witnesses)  # what cannot be used should be told at once
     with _bound(settings) as listening, tempfile.TemporaryDirectory(prefix="creditsvc-") as metrics:
         async with _database(settings) as database:
             await migrate(database.dsn, report=_say)
@@ -114,7 +115,6 @@ async def _run(settings: Settings) -> None:
 
 async def _prepare(dsn: str, settings: Settings) -> None:
     """Announce the models that are new, and begin the log where there is none."""
-    cosigners.parse(settings.log_witnesses)
     connection = await connect(dsn)
     try:
         await releases.announce(connection, _say)

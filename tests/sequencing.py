@@ -28,13 +28,8 @@ async def sequencer(dsn: str, data_dir: Path, **given: Any) -> AsyncIterator[Seq
         await connection.close()
     checkpoints = Checkpoints(log_signer(settings, known), checkpoint_file(settings))
     async with await sequence_pool(dsn, settings) as pool:
-        yield Sequencer(
-            pool,
-            checkpoints,
-            interval_s=settings.log_interval_s,
-            most_pending=settings.log_pending_max,
-            **given,
-        )
+        limits = {"most_pending": settings.log_pending_max} | given
+        yield Sequencer(pool, checkpoints, interval_s=settings.log_interval_s, **limits)
 
 
 @asynccontextmanager

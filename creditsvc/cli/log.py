@@ -1,15 +1,18 @@
 """`creditsvc log`: the transparency log of this service."""
 
 import asyncio
+from base64 import b64encode
 from datetime import datetime
 
 import click
 
 from creditsvc.cli import tables
-from creditsvc.cli.environment import connection
+from creditsvc.cli.environment import connection, settings
 from creditsvc.domain import instants
+from creditsvc.ledger.checkpoints import Checkpoints, Unsound
 from creditsvc.ledger.sequencer import Standing, standing
-from creditsvc.ledger.signing import Identity, identity
+from creditsvc.ledger.signing import Identity, checkpoint_file, identity, log_signer
+from creditsvc.verifier import Checkpoint
 
 
 @click.group()
@@ -32,6 +35,29 @@ def key(receipts: bool) -> None:  # noqa: FBT001  a command's parameters come by
     """
     known, _ = asyncio.run(_read())
     print(known.receipt_verifier_key if receipts else known.verifier_key)
+
+
+@command.command()
+def accept() -> None:
+    """Let this host go on from the last checkpoint in the database.
+
+    For a host that is new, or whose file log/checkpoint is lost: without that file nothing tells whether the
+    database was set back. Compare the size and root with a witness's, or another host's, first.
+    """
+    opened = asyncio.run(_accept())
+    print(f"{opened.size}\t{b64encode(opened.root).decode()}")
+
+
+async def _accept() -> Checkpoint:
+    given = settings()
+    async with connection() as opened:
+        known = await identity(opened)
+        if known is None:
+            raise click.ClickException("the log has not begun: `creditsvc serve` begins it")
+        try:
+            return await Checkpoints(log_signer(given, known), checkpoint_file(given)).accept(opened)
+        except Unsound as unsound:
+            raise click.ClickException(str(unsound)) from unsound
 
 
 @command.command()

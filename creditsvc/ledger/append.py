@@ -7,7 +7,7 @@ is acknowledged before the commit. See docs/decisions for why a lock on the enti
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from creditsvc.domain.account import Account, RecordKey
@@ -28,12 +28,13 @@ from creditsvc.ledger.accounts import (
     store_records,
 )
 from creditsvc.ledger.entries import Session
-from creditsvc.ledger.failures import IdentityRace, ReleaseUnknown
+from creditsvc.ledger.failures import ClockBehind, IdentityRace, ReleaseUnknown
 from creditsvc.ledger.receipts import Outcome, Receipt
 from creditsvc.ledger.releases import OFFICIAL
 from creditsvc.ledger.turns import in_turns
 
 BEGINNING = datetime.min.replace(tzinfo=UTC)
+BEHIND_MOST = timedelta(seconds=10)  # that the clock may be, against what the log is complete until
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +89,14 @@ async def refold(connection: Session, entities: Sequence[str], rules: Rules) -> 
 async def _now(connection: Session, accounts: Mapping[str, Account], rules: Rules) -> datetime:
     """Read the clock under the locks, and tell the accounts when the log began.
 
-    Raises ``ReleaseUnknown`` when there are rules that we do not know.
+    Raises ``ReleaseUnknown`` when there are rules that we do not know, ``ClockBehind`` when the clock is so
+    far behind the log that events would be recorded in the future.
     """
-    row = await connection.fetchrow(SQL.now, OFFICIAL)
+    row = await connection.fetchrow(SQL.now, OFFICIAL, BEHIND_MOST)
     if row is None or row["released"] > len(rules.schedule.releases):
         raise ReleaseUnknown
+    if row["behind"]:
+        raise ClockBehind
     for account in accounts.values():
         account.began_at = row["began_at"]
     now: datetime = row["now"]

@@ -73,6 +73,12 @@ class Checkpoints:
         stored = await connection.fetchval(SQL.last_checkpoint)
         last = None if stored is None else self._open(stored, "the last checkpoint in the database")
         kept = self._kept()
+        if kept is None and last is not None and last.size > 0:
+            raise Unsound(
+                "file",
+                f"{self._file} is missing, and {last.size} entries were signed: put it back; or, where this "
+                "host is new or the file is lost, compare with a witness and run `creditsvc log accept`",
+            )
         for earlier in (kept, last):
             if earlier is not None:
                 await _require_consistent(connection, earlier, size, root)
@@ -106,14 +112,27 @@ class Checkpoints:
     def _keep(self, note: str) -> None:
         """Replace the file, durably."""
         making = self._file.with_name(self._file.name + ".new")
-        file = os.open(making, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-        try:
-            os.write(file, note.encode())
-            os.fsync(file)
-        finally:
-            os.close(file)
+        with making.open("wb") as file:
+            file.write(note.encode())
+            file.flush()
+            os.fsync(file.fileno())
         making.replace(self._file)
         sync_directory(self._file.parent)
+
+    async def accept(self, connection: Session) -> Checkpoint:
+        """Keep the last checkpoint in the database as the one to go on from, where none is kept here.
+
+        Raises ``Unsound`` when one is kept, or none was signed.
+        """
+        if self._kept() is not None:
+            raise Unsound("file", f"{self._file} is there already: nothing is to be accepted")
+        stored = await connection.fetchval(SQL.last_checkpoint)
+        if stored is None:
+            raise Unsound("checkpoint", "no checkpoint was signed yet")
+        last = self._open(stored, "the last checkpoint in the database")
+        await _require_root(connection, last.size, last.root)
+        self._keep(stored)
+        return last
 
     def cosign(self, pool: Pool) -> None:
         """Have the witnesses cosign the newest checkpoint, in the background; one round at a time."""

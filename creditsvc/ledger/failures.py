@@ -12,6 +12,13 @@ class ReleaseUnknown(Unavailable):
         super().__init__("The service takes up a new release; send the request again", retry_after_s=2)
 
 
+class ClockBehind(Unavailable):
+    """The database's clock is far behind what the log says it is complete until: nothing can be recorded."""
+
+    def __init__(self) -> None:
+        super().__init__("The service's clock is being put right; send the request again", retry_after_s=10)
+
+
 class IdentityRace(Exception):  # noqa: N818  what happened, not an error of anybody's
     """Another transaction claimed an identity for another subject meanwhile: roll back and run again."""
 

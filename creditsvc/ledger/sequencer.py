@@ -9,9 +9,9 @@ nothing half done. What is waiting is taken from a queue that rows leave when th
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 
 import asyncpg
@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 BATCH = 2_000  # of one transaction
 IDLE_PAUSE_S = 0.1  # between looks at an empty queue; a look costs one query
 FAILED_PAUSE_S = 1.0
+CLOCK_TOLERANCE = timedelta(seconds=60)  # between the database's clock and ours
+MOST_TOLD = 10_000  # of what is refused; all of it is counted
 
 
 class Overtaken(Exception):  # noqa: N818  it says what happened
@@ -76,7 +78,8 @@ class Sequencer:
         self._batch = batch
         self._edge: tiles.Edge | None = None  # what we know of the tree; None: to be read
         self._next_signing_s = 0.0
-        self._refused: set[tuple[str, str, int]] = set()
+        self._refused: set[tuple[tuple[str, str, int], str]] = set()
+        self._seen = (time.monotonic(), datetime.now(UTC))  # our clock, and the database's at that time
 
     async def run(self) -> None:
         """Keep at it. Whatever fails is told and tried again: what waits stays in the queue."""
@@ -118,10 +121,11 @@ class Sequencer:
             edge = await self._edge_at(connection, state)
             # At one instant an event comes before the notices that followed from it.
             order = itemgetter("recorded_at", "entity_id", "kind", "sequence")
-            sound = sorted((row for row in rows if self._is_sound(row, state)), key=order)
+            sound = sorted(self._sound(rows, state), key=order)
             if sound:
                 await _place(connection, sound, state.size, edge)
-            await _swap(connection, state, edge, _complete_until(rows, self._batch, state))
+            complete_until = _complete_until(rows, self._batch, state) if self._believes(state) else None
+            await _swap(connection, state, edge, complete_until)
         self._edge = edge
         measures.LOG_PLACED.inc(len(sound))
         return len(sound)
@@ -135,18 +139,36 @@ class Sequencer:
             raise Unsound("root", f"the tiles do not come to the root at size {state.size}")
         return tiles.Edge(known.size, dict(known.tiles))
 
-    def _is_sound(self, row: Row, state: State) -> bool:
-        """Check a row against its leaf hash and its time; one that does not fit stays, and is told."""
-        wrong = _fault(row, state)
-        key = (row["entity_id"], row["kind"], row["sequence"])
-        if wrong is None:
+    def _believes(self, state: State) -> bool:
+        """Tell whether the database's clock goes on as ours does: what it says is complete is so for good.
+
+        One that ran ahead and was put right would leave the log complete until an instant in the future.
+        """
+        elapsed = timedelta(seconds=time.monotonic() - self._seen[0])
+        if state.horizon <= self._seen[1] + elapsed + CLOCK_TOLERANCE:
+            self._seen = (time.monotonic(), state.horizon)
             return True
-        if key not in self._refused:
-            self._refused.add(key)
-            measures.SELF_CHECK_FAILURES.labels("leaf").inc()
-            fields = dict(zip(("entity", "kind", "sequence"), key, strict=True)) | {"why": wrong}
-            log.error("an entry is not placed in the log", extra={"fields": fields})
+        measures.SELF_CHECK_FAILURES.labels("clock").inc()
+        log.error(
+            "the database's clock has jumped ahead: the log does not say any more until when it is complete; "
+            "start the service again once the clock is right"
+        )
         return False
+
+    def _sound(self, rows: Sequence[Row], state: State) -> Iterator[Row]:
+        """Give the rows that fit their leaf hash, time and place; another stays, and is told once."""
+        taken: set[tuple[str, str, int]] = set()
+        for row in rows:
+            key = (row["entity_id"], row["kind"], row["sequence"])
+            wrong = "it stands in the queue twice" if key in taken else _fault(row, state)
+            if wrong is None:
+                taken.add(key)
+                yield row
+            elif len(self._refused) < MOST_TOLD and (key, wrong) not in self._refused:
+                self._refused.add((key, wrong))
+                measures.SELF_CHECK_FAILURES.labels("leaf").inc()
+                fields = dict(zip(("entity", "kind", "sequence"), key, strict=True)) | {"why": wrong}
+                log.error("an entry is not placed in the log", extra={"fields": fields})
 
     async def sign(self) -> None:
         """Sign where the log stands, unless that is signed; raises ``Unsound`` rather than contradict."""
@@ -160,7 +182,9 @@ class Sequencer:
             if pending is not None:
                 measures.LOG_PENDING.set(pending["pending"])
                 measures.LOG_REFUSED.set(pending["refused"])
-                await connection.execute(SQL.note, pending["pending"], _idle_until(pending["pending"], state))
+                idle = pending["pending"] == 0 and self._believes(state)
+                # The horizon was read before the queue was.
+                await connection.execute(SQL.note, pending["pending"], state.horizon if idle else None)
             await self._checkpoints.sign(connection, state.size, state.root)
             measures.LOG_SIZE.set(state.size)
         self._checkpoints.cosign(self._pool)
@@ -193,6 +217,8 @@ def _fault(row: Row, state: State) -> str | None:
     """Say what is wrong with a row that waits; None when it may be placed."""
     if row["recorded_at"] is None:
         return "it is not stored"
+    if row["placed"]:
+        return "it has a position already"
     if state.complete_until is not None and row["recorded_at"] < state.complete_until:
         return "it is back-dated: the log was complete until a later instant"
     if leaf_hash(_leaf(row)) != row["leaf_hash"]:
@@ -233,12 +259,7 @@ async def _swap(connection: Session, state: State, edge: tiles.Edge, complete_un
 
 def _complete_until(rows: Sequence[Row], batch: int, state: State) -> datetime | None:
     """Say until when everything has its position: the horizon, or the last row of a full batch."""
-    if len(rows) < batch:
-        return state.horizon
-    last = rows[-1]
-    return min(state.horizon, last["queued_at"]) if last["timed"] else None
-
-
-def _idle_until(pending: int, state: State) -> datetime | None:
-    """Say the same when nothing waits: the horizon was read before the queue was."""
-    return state.horizon if pending == 0 else None
+    timed = [row["queued_at"] for row in rows if row["timed"]]
+    if len(rows) - len(timed) == batch:
+        return None  # more may wait without a time
+    return state.horizon if len(timed) < batch else min(state.horizon, timed[-1])

@@ -178,11 +178,10 @@ def write_key(path: Path, key: Ed25519PrivateKey) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        os.write(file, pem)
-        os.fsync(file)
-    finally:
-        os.close(file)
+    with os.fdopen(file, "wb") as opened:
+        opened.write(pem)
+        opened.flush()
+        os.fsync(opened.fileno())
     sync_directory(path.parent)
 
 

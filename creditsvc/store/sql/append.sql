@@ -19,10 +19,12 @@ for update;
 -- name: now
 -- The database's clock, read once the locks are held: later than all that was recorded under them before, and, even
 -- if the clock was set back, no earlier than what the log says it is complete up to. How many releases of the official
--- model there are: whoever knows fewer must not fold. And since when the log tells what only time changes.
-select greatest(clock_timestamp(), (select complete_until from log_state)) as now,
+-- model there are: whoever knows fewer must not fold. Whether the clock is too far behind the log. And since when the log tells what only time changes.
+select greatest(clock_timestamp(), s.complete_until) as now,
+       coalesce(s.complete_until > clock_timestamp() + $2::interval, false) as behind,
        (select count(*) from model_release where name = $1) as released,
-       (select began_at from log_identity) as began_at;
+       (select began_at from log_identity) as began_at
+from (select (select complete_until from log_state) as complete_until) as s;
 
 -- name: find_identities
 -- The events already held under these identities, for their original receipts.

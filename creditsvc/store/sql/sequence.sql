@@ -7,11 +7,14 @@ select pg_try_advisory_xact_lock(7240117, 3);
 select size, root, complete_until, append_horizon() as horizon from log_state;
 
 -- name: pending
--- The next of what waits, in the order of the queue, each with its leaf's parts from the stored row. What was put there without a
--- time comes first; what stands before the instant that the log is complete until was refused, and stays.
+-- The next of what waits, in the order of the queue, each with its leaf's parts from the stored row, and whether it has a position
+-- already. As much of what was put there without a time, so that neither can keep the other waiting; what stands before the instant
+-- that the log is complete until was refused, and stays.
 select p.ctid, p.entity_id, p.kind, p.sequence, p.recorded_at > '-infinity' as timed,
        case when p.recorded_at > '-infinity' then p.recorded_at end as queued_at,
-       s.recorded_at, s.source, s.due, s.commitment, s.leaf_hash
+       s.recorded_at, s.source, s.due, s.commitment, s.leaf_hash,
+       exists (select from log_entry l
+               where l.entity_id = p.entity_id and l.kind = p.kind and l.sequence = p.sequence) as placed
 from (
     (select ctid, entity_id, kind, sequence, recorded_at
      from log_pending
@@ -24,8 +27,6 @@ from (
      where recorded_at > '-infinity' and recorded_at >= coalesce($2::timestamptz, '-infinity')
      order by recorded_at, entity_id, kind, sequence
      limit $1)
-    order by recorded_at, entity_id, kind, sequence
-    limit $1
 ) as p
 left join lateral (
     (select e.recorded_at, e.source, null::timestamptz as due, sha256(e.salt || e.content) as commitment, e.leaf_hash
@@ -70,10 +71,15 @@ where size = $1
 returning size;
 
 -- name: count_pending
--- How much waits, counted up to a bound, and how much of it was refused.
-select count(*) filter (where w.recorded_at = '-infinity' or $2::timestamptz is null or w.recorded_at >= $2) as pending,
-       count(*) filter (where w.recorded_at > '-infinity' and w.recorded_at < $2) as refused
-from (select recorded_at from log_pending limit $1) as w;
+-- How much waits, and how much was refused, each counted up to a bound: what was refused must not hide what waits.
+select (select count(*)
+        from (select from log_pending
+              where recorded_at = '-infinity' or recorded_at >= coalesce($2::timestamptz, '-infinity')
+              limit $1) as w) as pending,
+       (select count(*)
+        from (select from log_pending
+              where recorded_at > '-infinity' and recorded_at < $2
+              limit $1) as r) as refused;
 
 -- name: note
 -- That the sequencer is alive, how much waits, and until when the log is complete.

@@ -215,7 +215,7 @@ async def test_a_clock_set_back_records_nothing_before_what_the_log_is_complete_
         owner = await connect(database)
         await owner.execute("update log_state set complete_until = $1", complete)
         await owner.close()
-        clock(BEFORE + DAY)
+        clock(complete - timedelta(seconds=5))
         (receipt,) = await append(connection, [event("honour.granted", "H1", decided_on="2027-05-01")], RULES)
         assert receipt.recorded_at == complete
         rows = await notices(database)

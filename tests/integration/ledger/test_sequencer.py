@@ -11,6 +11,7 @@ import pytest
 from creditsvc.errors import Unavailable
 from creditsvc.ledger.backlog import Backlog
 from creditsvc.ledger.checkpoints import Checkpoints, Unsound
+from creditsvc.ledger.failures import ClockBehind
 from creditsvc.ledger.sequencer import SQL, Overtaken, Sequencer
 from creditsvc.ledger.signing import CHECKPOINT, LOG_KEY, LogRefused, begin, checkpoint_file, log_signer
 from creditsvc.settings import Settings
@@ -26,6 +27,7 @@ def entity(number):
     return f"usdot:{100000 + number}"
 
 
+AHEAD = "append_horizon() + interval '1 hour'"
 _numbers = itertools.count()
 
 
@@ -250,7 +252,7 @@ async def test_nothing_is_recorded_before_what_the_log_is_complete_until(databas
     async with ledger(database) as (writer, _), sequencer(database, tmp_path) as one:
         connection = await connect(database)
         ahead = await connection.fetchval(
-            "update log_state set complete_until = clock_timestamp() + interval '1 hour'"
+            "update log_state set complete_until = clock_timestamp() + interval '5 seconds'"
             " returning complete_until"
         )
         await connection.close()
@@ -334,3 +336,82 @@ async def test_a_witness_that_was_away_is_asked_again(database, tmp_path, monkey
     await connection.close()
     assert late.asked == [2, 2]
     assert tuple(row) == (2, "witness.example")
+
+
+async def test_without_the_file_nothing_is_signed_until_somebody_has_looked(database, tmp_path):
+    """On another host, or after a loss, nothing tells whether the database was set back."""
+    async with ledger(database) as (writer, _), sequencer(database, tmp_path) as one:
+        await push(writer, 3)
+        await one.drain()
+        await one.sign()
+        file = tmp_path / "log" / CHECKPOINT
+        kept = file.read_text()
+        file.unlink()
+        await push(writer, 2)
+        with pytest.raises(Unsound, match="creditsvc log accept"):
+            await one.sign()
+        settings = Settings(data_dir=tmp_path)
+        connection = await connect(database)
+        checkpoints = Checkpoints(log_signer(settings, await begin(connection, settings)), file)
+        assert (await checkpoints.accept(connection)).size == 3
+        assert file.read_text() == kept
+        with pytest.raises(Unsound, match="there already"):
+            await checkpoints.accept(connection)
+        await connection.close()
+        await one.drain()
+        await one.sign()
+    assert await check(database) == 5
+
+
+async def test_what_is_refused_hides_nothing_that_waits(database, tmp_path, caplog):
+    """Neither rows of the queue that nobody knows, however many, nor one event that stands in it twice."""
+    async with ledger(database) as (writer, _), sequencer(database, tmp_path, batch=5, most_pending=3) as one:
+        await push(writer, 4)
+        await one.drain()
+        connection = await connect(database)
+        await connection.execute(
+            "insert into log_pending (entity_id, sequence) select 'usdot:9', n from generate_series(1, 20) n;"
+            "insert into log_pending (entity_id, sequence, recorded_at)"
+            " select 'usdot:8', n, (select complete_until from log_state) - interval '1 second'"
+            " from generate_series(1, 20) n;"
+        )
+        await push(writer, 3)
+        await connection.execute(
+            "insert into log_pending (entity_id, sequence, recorded_at)"
+            " select entity_id, sequence, recorded_at + interval '1 microsecond' from log_pending"
+            " where recorded_at > (select complete_until from log_state) limit 1"
+        )
+        before = await connection.fetchval("select complete_until from log_state")
+        await one.sign()
+        assert await connection.fetchval("select complete_until from log_state") == before
+        while await one.drain():
+            pass
+        await one.sign()
+        assert await connection.fetchval("select size from log_state") == 7
+        await connection.execute("delete from log_pending")
+        await connection.close()
+    assert {"it is not stored", "it stands in the queue twice"} <= {
+        getattr(record, "fields", {}).get("why") for record in caplog.records
+    }
+    assert await check(database) == 7
+
+
+async def test_a_clock_that_jumps_ahead_is_not_believed(database, tmp_path, monkeypatch, caplog):
+    async with ledger(database) as (writer, _), sequencer(database, tmp_path) as one:
+        await one.sign()
+        ahead = Queries(dict(SQL) | {"state": SQL.state.replace("append_horizon()", AHEAD)})
+        monkeypatch.setattr("creditsvc.ledger.sequencer.SQL", ahead)
+        await push(writer, 2)
+        assert await one.drain() == 2  # placed all the same
+        await one.sign()
+        connection = await connect(database)
+        assert await connection.fetchval("select complete_until <= clock_timestamp() from log_state")
+        assert "jumped ahead" in caplog.text
+        monkeypatch.undo()
+        await one.sign()
+        await connection.execute(
+            "update log_state set complete_until = clock_timestamp() + interval '1 year'"
+        )
+        (outcome,) = await writer.submit([event("inspection.completed", "late", subject=entity(1))])
+        assert isinstance(outcome, ClockBehind), "nothing is recorded in the future"
+        await connection.close()

@@ -14,7 +14,8 @@ from scoring.periods import after_months
 from tests.making import ENTITY, event, ledger
 
 DAYS = 400
-LONG_AGO = """select clock_timestamp() - interval '400 days' as now, count(*) as released,
+LONG_AGO = """select clock_timestamp() - interval '400 days' as now,
+                     $2::interval < '0' as behind, count(*) as released,
                      null::timestamptz as began_at
               from model_release where name = $1"""
 
