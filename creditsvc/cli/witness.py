@@ -2,14 +2,14 @@
 
 import asyncio
 import contextlib
-import logging
 import shlex
 import signal
-import socket
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import click
@@ -17,19 +17,17 @@ import click
 from creditsvc import logs
 from creditsvc.cli import arguments
 from creditsvc.cli.progress import progress
+from creditsvc.domain import instants
 from creditsvc.loading.answers import printable
-from creditsvc.settings import Settings
-from creditsvc.verifier import ED25519, VerifierKey, Wrong
+from creditsvc.verifier import ED25519, Checkpoint, VerifierKey, Wrong
 from creditsvc.witness import state
 from creditsvc.witness.remote import TIMEOUT_S, WELL_KNOWN, Remote, Unanswered
-from creditsvc.witness.serving import Desk, application
+from creditsvc.witness.serving import Desk
 from creditsvc.witness.state import LogState, State, StateRefused
-from creditsvc.witness.watching import Alarmed, Watcher
-
-log = logging.getLogger("creditsvc.witness")
+from creditsvc.witness.watching import LOOK_MAX_S, Alarmed, Manner, Watcher
 
 ON_ALARM_TIMEOUT_S = 60.0
-SERVED = Settings(connections_max=512)
+OWN_ADVICE = "Put the directory that --state names right: the witness cannot work without it."
 
 STATE = click.option(
     "--state",
@@ -79,6 +77,15 @@ Examples:
     envvar="CREDITSVC_KEY",
     help="An auditor's key, better in CREDITSVC_KEY: entries are read and hashed too.",
 )
+@click.option(
+    "--patience",
+    "patience_s",
+    type=click.FloatRange(min=1, max=86_400),
+    default=LOOK_MAX_S,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long one look may take. What could not be read in time counts as not looked at.",
+)
 @click.option("--full", is_flag=True, help="Begin by reading everything again from the start.")
 @click.option(
     "--on-alarm",
@@ -93,22 +100,23 @@ def watch(  # noqa: PLR0917
     every_s: float,
     once: bool,  # noqa: FBT001  a command's parameters come by name
     key: str | None,
+    patience_s: float,
     full: bool,  # noqa: FBT001
     on_alarm: str | None,
 ) -> None:
     """Look at the log of the service at URL again and again, and cosign what continues it.
 
-    What is wrong is named on standard error, and the evidence is kept in the witness's directory. The log is
-    not cosigned any more until the file `alarm` is removed from there.
+    What is wrong is named on standard error when it is found, and the evidence is kept in the witness's
+    directory. The log is not cosigned any more until the file `alarm` is removed from there.
     """
     address = arguments.address(url)
     given = None if log_key is None else _log_key(log_key)
-    logs.configure("INFO")
+    logs.configure("WARNING")  # of libraries: what the witness has to say it says plainly
     if given is None:
         _require_known(directory, address)  # before anything is made
     with state.opened(directory, name) as opened:
         known = _known(opened, address, given)
-        looking = _Looking(opened, known, every_s, once, on_alarm)
+        looking = _Looking(opened, known, None if once else every_s, patience_s, on_alarm)
         raise click.exceptions.Exit(asyncio.run(looking.run(address, key, full=full)))
 
 
@@ -133,10 +141,12 @@ def serve(listen: str, log_keys: Sequence[str], directory: Path, name: str | Non
     """Cosign what logs hand in (C2SP tlog-witness) until SIGTERM or Ctrl-C."""
     host, port = _place(listen)
     wanted = [_log_and_origin(text) for text in log_keys]
+    from creditsvc.witness import listening  # noqa: PLC0415  it brings much that the others need not
+
     logs.configure("INFO")
     with state.opened(directory, name) as opened:
         desk = Desk(opened, [opened.log(key, origin) for key, origin in wanted])
-        asyncio.run(_serve(desk, host, port))
+        asyncio.run(_until_stopped(listening.serve(desk, host, port)))
 
 
 @command.command()
@@ -189,32 +199,30 @@ def _require_known(directory: Path, address: str) -> LogState:
     return found
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Looking:
     opened: State
     known: LogState
-    every_s: float
-    once: bool
+    every_s: float | None  # None: once
+    patience_s: float
     on_alarm: str | None
+    running: asyncio.Task[None] | None = None  # the command for an alarm
+    told: Checkpoint | None = None
 
     async def run(self, address: str, key: str | None, *, full: bool) -> int:
         """Look until stopped; gives the exit status."""
-        looking = asyncio.ensure_future(self._run(address, key, full=full))
-        _stop_by_signal(looking.cancel)
-        try:
-            return await looking
-        except asyncio.CancelledError:
-            return 0
+        return await _until_stopped(self._run(address, key, full=full))
 
     async def _run(self, address: str, key: str | None, *, full: bool) -> int:
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
         async with aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()) as session:
-            with progress("reading the log", shown=None if full and self.once else False) as told:
+            with progress("reading the log", shown=None if full and self.every_s is None else False) as told:
                 remote = Remote(session, address, key)
-                watcher = Watcher(remote, self.known, self.opened.cosigner, full=full, told=told)
+                manner = Manner(self.patience_s, self._alarmed, told)
+                watcher = Watcher(remote, self.known, self.opened.cosigner, manner, full=full)
                 while True:
                     sound = await self._look(watcher)
-                    if self.once:
+                    if self.every_s is None:
                         return 0 if sound else 1
                     await asyncio.sleep(self.every_s)
 
@@ -223,31 +231,48 @@ class _Looking:
         try:
             checkpoint, late = await watcher.look()
         except Alarmed as alarmed:
-            _say("ALARM", alarmed.faults)
-            if alarmed.evidence is None:
-                fields = {"log": self.known.origin}
-                log.error("an alarm stands", extra={"fields": fields})  # noqa: TRY400  it has no traceback
-                return False
-            _say("evidence:", [str(alarmed.evidence)])
-            if self.on_alarm is not None:
-                await run_command(self.on_alarm, alarmed.evidence)
+            if alarmed.evidence is None:  # else each was said when it was found
+                self._say("ALARM", alarmed.faults)
             return False
-        except (Unanswered, StateRefused, OSError, sqlite3.Error) as error:
-            log.warning("could not look", extra={"fields": {"log": self.known.origin, "why": str(error)}})
-            _say("could not look:", [str(error)])
-            return False
-        if late:
-            log.warning("late entries", extra={"fields": {"log": self.known.origin, "late": late}})
-            _say("LATE", late)
-        if self.once:
-            click.echo(f"{checkpoint.origin}: {checkpoint.size} entries, cosigned", err=True)
+        except Unanswered as unanswered:
+            return self._could_not(unanswered, unanswered.advice)
+        except StateRefused as refused:
+            return self._could_not(refused, "")
+        except (OSError, sqlite3.Error) as error:
+            return self._could_not(error, OWN_ADVICE)
+        finally:
+            if self.running is not None:
+                await self.running
+                self.running = None
+        self._say("LATE", late)
+        if self.told is None or self.told.note.text != checkpoint.note.text:
+            self._say(f"{checkpoint.origin}:", [f"{checkpoint.size} entries, cosigned"])
+            self.told = checkpoint
         return not late
 
+    def _could_not(self, why: Exception, advice: str) -> bool:
+        self._say("could not look:", [" ".join(filter(None, (str(why).rstrip(".") + ".", advice)))])
+        return False
 
-def _say(what: str, texts: Iterable[str]) -> None:
-    for text in texts:
-        for line in text.splitlines():
-            click.echo(f"{what} {printable(line)}" if line else "", err=True)
+    def _alarmed(self, fault: str, evidence: Path | None) -> None:
+        """Say what is wrong as soon as it is known; at the first, also have the command run."""
+        self._say("ALARM", [fault])
+        if evidence is None or self.running is not None:
+            return
+        self._say("evidence:", [str(evidence)])
+        command = _nothing() if self.on_alarm is None else run_command(self.on_alarm, evidence)
+        self.running = asyncio.ensure_future(command)
+
+    def _say(self, what: str, texts: Iterable[str]) -> None:
+        """Say it in lines; with the time, if the witness goes on."""
+        when = "" if self.every_s is None else f"{instants.text(datetime.now(UTC))} "
+        for text in texts:
+            for line in filter(None, text.splitlines()):
+                click.echo(f"{when}{what} {printable(line)}", err=True)
+
+
+async def _nothing() -> None:
+    pass
 
 
 async def run_command(command: str, evidence: Path) -> None:
@@ -255,13 +280,13 @@ async def run_command(command: str, evidence: Path) -> None:
     try:
         process = await asyncio.create_subprocess_exec(*shlex.split(command), str(evidence))
     except (OSError, ValueError) as error:
-        log.error("--on-alarm cannot be run", extra={"fields": {"why": str(error)}})  # noqa: TRY400
+        click.echo(f"--on-alarm cannot be run: {printable(error)}", err=True)
         return
     try:
         async with asyncio.timeout(ON_ALARM_TIMEOUT_S):
             await process.wait()
     except TimeoutError:
-        log.error("--on-alarm takes too long and is ended")  # noqa: TRY400
+        click.echo("--on-alarm takes too long and is ended", err=True)
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
@@ -269,23 +294,12 @@ async def run_command(command: str, evidence: Path) -> None:
             await process.wait()
 
 
-async def _serve(desk: Desk, host: str, port: int) -> None:
-    from creditsvc.web.access_log import AccessLog  # noqa: PLC0415  it brings much that the others need not
-    from creditsvc.web.protocol import Listener  # noqa: PLC0415
-
-    stop = asyncio.Event()
-    _stop_by_signal(stop.set)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.create_server((host, port), family=family) as listening:
-        listener = Listener(application(desk), SERVED, AccessLog)
-        await listener.start(listening)
-        bound, at, *_ = listening.getsockname()
-        click.echo(f"listening on http://{f'[{bound}]' if ':' in bound else bound}:{at}", err=True)
-        await stop.wait()
-        await listener.stop()
-
-
-def _stop_by_signal(call: Callable[[], object]) -> None:
-    loop = asyncio.get_running_loop()
+async def _until_stopped(working: Coroutine[Any, Any, int | None]) -> int:
+    """Do something until SIGTERM or Ctrl-C; gives the exit status that came of it, 0 when it was stopped."""
+    task = asyncio.ensure_future(working)
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, call)
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    try:
+        return await task or 0
+    except asyncio.CancelledError:
+        return 0

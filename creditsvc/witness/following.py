@@ -6,8 +6,6 @@ that should have been in the log before.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from creditsvc.domain import instants
@@ -15,31 +13,17 @@ from creditsvc.ledger.tiles import HASH_BYTES, WIDTH, Tile, split
 from creditsvc.verifier import Wrong, root_of
 from creditsvc.witness import entries
 from creditsvc.witness.entries import Entry
+from creditsvc.witness.faults import FAULTS_MAX, Faults
 from creditsvc.witness.memory import Memory, Progress, Reading, instant
 from creditsvc.witness.remote import Remote, Unanswered, Unreadable
 from creditsvc.witness.tree import TileWrong, Tree
-
-FAULTS_MAX = 100  # more are not looked for
-HISTORY_PAGE = 1_000
-
-
-@dataclass(slots=True)
-class Faults:
-    """What was found: ``wrong`` stops cosigning, ``late`` is told."""
-
-    wrong: list[str] = field(default_factory=list)
-    late: list[str] = field(default_factory=list)
-
-    @property
-    def are_many(self) -> bool:
-        return len(self.wrong) >= FAULTS_MAX
 
 
 class Follower:
     """One reading of the feed, up to the size of a checkpoint."""
 
-    def __init__(self, remote: Remote, tree: Tree, memory: Memory, reading: Reading) -> None:
-        self.faults = Faults()
+    def __init__(self, remote: Remote, tree: Tree, memory: Memory, reading: Reading, faults: Faults) -> None:
+        self.faults = faults
         self._remote = remote
         self._tree = tree
         self._memory = memory
@@ -66,49 +50,6 @@ class Follower:
             if not self.faults.wrong:
                 self._memory.advance(self._reading, Progress(at, self._latest_us))
             told(at, self._tree.size)
-
-    async def compare_histories(self, horizon: datetime) -> None:
-        """Look in every entity's history for events recorded before an instant that the log does not have.
-
-        And for what was in the log once and was not found in this full reading.
-        """
-        for one in self._memory.gone(FAULTS_MAX):
-            self._wrong(
-                f"position {one.position}, {one.entity}, {one.kind} {one.number}: it was in the log, "
-                f"which has {one.found or 'none'} as the last of them now"
-            )
-        for entity, last in self._memory.entities(self._reading):
-            if self.faults.are_many:
-                return
-            await self._history(entity, last, horizon)
-
-    async def _history(self, entity: str, last: int, horizon: datetime) -> None:
-        query = {"limit": str(HISTORY_PAGE)}
-        while True:
-            match await self._remote.history(entity, query):
-                case None:
-                    return
-                case {"items": list(items), "next": str() | None as cursor}:
-                    for item in items:
-                        self._unlogged(entity, item, last, horizon)
-                case _:
-                    raise Unreadable(f"the history of {entity} is not answered as one")
-            if cursor is None or query.get("cursor") == cursor:
-                return
-            query["cursor"] = cursor
-
-    def _unlogged(self, entity: str, item: Any, last: int, horizon: datetime) -> None:
-        match item:
-            case {"sequence": int(sequence), "recorded_at": str(recorded)} if sequence > last:
-                try:
-                    recorded_at = instants.parse(recorded)
-                except ValueError as error:
-                    raise Unreadable(f"the history of {entity} has a time that is none") from error
-                if recorded_at < horizon:
-                    self._wrong(
-                        f"{entity}, event {sequence}: the history shows it as recorded at {recorded}, and "
-                        "the log does not have it"
-                    )
 
     async def _entries(self, start: int, end: int) -> dict[int, Entry]:
         """Fetch the entries of positions; what is missing or cannot be read is noted, one by one."""
@@ -219,20 +160,15 @@ class Follower:
             self.faults.late.append(f"{came} (promised within {max_delay_s:g} s): it is late, or back-dated")
 
     def _wrong(self, text: str) -> None:
-        self.faults.wrong.append(text)
+        self.faults.add(text)
 
 
-async def sweep(tree: Tree, told: Callable[[int, int], None] = lambda *_: None) -> Faults:
+async def sweep(tree: Tree, faults: Faults, told: Callable[[int, int], None] = lambda *_: None) -> None:
     """Verify every tile under a checkpoint, without looking at entries."""
-    faults = Faults()
-    named: set[Tile] = set()
     tiles = -(-tree.size // WIDTH)
     for index in range(tiles):
         for wrong in await tree.faults([(0, index)]):
-            if wrong.tile not in named:
-                named.add(wrong.tile)
-                faults.wrong.append(str(wrong))
+            faults.add(str(wrong))
         told(index + 1, tiles)
         if faults.are_many:
             break
-    return faults

@@ -17,7 +17,12 @@ from creditsvc.loading.answers import REDIRECTED, is_redirect
 
 NOTE_MAX_BYTES = 256 * 1024
 DOCUMENT_MAX_BYTES = 64 * 1024
-PAGE_MAX_BYTES = 64 * 1024 * 1024
+# An entry is an event of at most 64 KiB (CREDITSVC_EVENT_MAX_BYTES), its place, salt and hash: twice the
+# event leaves room. Whoever gets no page asks for fewer entries, down to one.
+ITEM_MAX_BYTES = 128 * 1024
+PAGE_MAX_BYTES = 16 * 1024 * 1024  # also of one entry: it brings along the events of its record that it opens
+# Each value in a page follows one of these marks, and takes some 100 bytes of memory at most: 50 MB in all.
+MARKS, MARKS_MAX = (b"{", b"[", b",", b":"), 500_000
 TIMEOUT_S = 60.0
 PATIENCE_S = 60.0  # with a service that asks to come later
 LONGEST_PAUSE_S = 10.0
@@ -28,7 +33,11 @@ _LATER = frozenset({429, 502, 503, 504})
 
 
 class Unanswered(Exception):  # noqa: N818  it says what happened
-    """The log did not give what it was asked for; the text says what, and how."""
+    """The log did not give what it was asked for; the text says what and how, ``advice`` what to do."""
+
+    advice = (
+        "Look again later. If it stays so, ask its operator why: a log that does not answer is not checked."
+    )
 
 
 class Unreadable(Unanswered):
@@ -70,18 +79,24 @@ class Remote:
 
     async def entries(self, first: int, count: int) -> Any:
         """Give a page of the feed from a position on, unchecked."""
-        query = {"from": str(first), "limit": str(count)}
-        return await self._json("/v1/log/events", PAGE_MAX_BYTES, query)
+        return await self._page("/v1/log/events", count, {"from": str(first)})
 
-    async def history(self, entity: str, query: Mapping[str, str]) -> Any:
+    async def history(self, entity: str, count: int, query: Mapping[str, str]) -> Any:
         """Give a page of an organisation's events, unchecked; None where the caller is shown none."""
         try:
-            return await self._json(f"/v1/entities/{entity}/history", PAGE_MAX_BYTES, query)
+            return await self._page(f"/v1/entities/{entity}/history", count, query)
         except _NotThere:
             return None
 
+    async def _page(self, path: str, count: int, query: Mapping[str, str]) -> Any:
+        """Give a page of so many entries at most, in bytes that so many can take."""
+        most = PAGE_MAX_BYTES if count == 1 else min(count * ITEM_MAX_BYTES, PAGE_MAX_BYTES)
+        return await self._json(path, most, {**query, "limit": str(count)})
+
     async def _json(self, path: str, most: int, query: Mapping[str, str]) -> Any:
         body = await self._get(path, most, query=query, headers=self._headers)
+        if sum(map(body.count, MARKS)) > MARKS_MAX:
+            raise Unreadable(f"{path} is answered with more than {MARKS_MAX} values")
         try:
             return orjson.loads(body)
         except orjson.JSONDecodeError as error:
@@ -126,11 +141,19 @@ class _NotThere(Unanswered):
     pass
 
 
+class _NotLetIn(Unanswered):
+    advice = (
+        "Give an auditor's key that is live in CREDITSVC_KEY, or none: then checkpoints alone are checked."
+    )
+
+
 def _failed(path: str, status: int) -> Unanswered:
     if is_redirect(status):
         return Unanswered(REDIRECTED.replace("--url", "the URL"))
     if status == 404:
         return _NotThere(f"{path} is answered with 404")
+    if status in {401, 403}:
+        return _NotLetIn(f"{path} is answered with {status}")
     kind = Unreadable if status == 500 else Unanswered
     return kind(f"{path} is answered with {status}")
 

@@ -92,11 +92,14 @@ class LogState:
         """Give the alarm that stands, in words; None when there is none."""
         return _read(self.directory / ALARM)
 
-    def raise_alarm(self, text: str, evidence: str) -> Path:
-        """Stop cosigning this log until the alarm is removed; gives the file that holds the evidence."""
+    def raise_alarm(self, text: str, evidence: str, path: Path | None = None) -> Path:
+        """Stop cosigning this log until the alarm is removed; gives the file that holds the evidence.
+
+        ``path``: that file, where more of the same alarm has become known.
+        """
         folder = self.directory / EVIDENCE
         folder.mkdir(mode=0o700, exist_ok=True)
-        path = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}.txt"
+        path = path or folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}.txt"
         replace(path, f"{text}\n\n{evidence}")
         replace(self.directory / ALARM, f"{text}\n\nThe evidence: {path}\n")
         return path
