@@ -2,7 +2,8 @@
 
 A page never looks beyond the newest checkpoint, below which positions neither change nor come to be filled
 later; ``next`` counts on over everything that was looked at, shown or not. What a page costs depends on what
-it looks at, which is bounded, and never on how long the log is.
+it looks at, which is bounded, and never on how long the log is. What it is charged depends on how many
+positions it looks at and on what it shows, and never on what it does not show: a charge tells.
 """
 
 import asyncio
@@ -29,7 +30,11 @@ EVENTS_MAX = 50_000  # and events of the records that stand there
 BYTES_MAX = 8 * 1024 * 1024  # of one page, unless its only item is longer
 CHUNK = 200  # positions read at a time: a few milliseconds on the loop
 GROUP_EVENTS = 2_000  # events of records read at a time, for the same reason; one has half at most
-POSITIONS_PER_UNIT, EVENTS_PER_UNIT = 1_000, 100  # what is charged against the caller's rate limit
+# What is charged against the caller's rate limit: positions, and what is shown. Where only some organisations
+# are asked for most positions are none of theirs and cost little; there each item pays for itself.
+POSITIONS_PER_UNIT, ITEMS_PER_UNIT = 100, 100
+NAMED_POSITIONS_PER_UNIT = 1_000
+NAMED_WINDOW = 1_000  # positions charged at a time then, wherever among them something stands
 
 Key = tuple[str, RecordKey]  # entity, record
 
@@ -89,7 +94,7 @@ class Feed:
         chunk = min(limit, CHUNK)
         while page.next < end and not page.full and page.events < EVENTS_MAX:
             try:
-                await self._chunk(page, reading, end, chunk, charge)
+                await self._window(page, reading, end, chunk, charge)
             except RateLimited:
                 if page.next == start:
                     raise
@@ -97,12 +102,20 @@ class Feed:
             chunk = min(2 * chunk, CHUNK)
         return Page(page.items, page.next)
 
+    async def _window(self, page: _Making, reading: Reading, end: int, chunk: int, charge: Charge) -> None:
+        """Charge for some positions, wherever things stand among them, and go through them."""
+        named = reading.filter.entities is not None
+        window, per_unit = (NAMED_WINDOW, NAMED_POSITIONS_PER_UNIT) if named else (chunk, POSITIONS_PER_UNIT)
+        end = min(end, page.next + window)
+        charge((end - page.next) / per_unit)
+        while page.next < end and not page.full and page.events < EVENTS_MAX:
+            await self._chunk(page, reading, end, chunk, charge)
+
     async def _chunk(self, page: _Making, reading: Reading, end: int, chunk: int, charge: Charge) -> None:
         entities = reading.filter.entities
         named = None if entities is None else sorted(entities)
         rows = await self._fetch(SQL.positions, page.next, end, named, chunk)
         through = rows[-1]["position"] + 1 if len(rows) == chunk else end
-        charge((through - page.next) / POSITIONS_PER_UNIT + len(rows) / EVENTS_PER_UNIT)
         for group in _groups(rows, reading):
             if page.events >= EVENTS_MAX:
                 return
@@ -112,7 +125,7 @@ class Feed:
         page.next = through
 
     async def _group(self, page: _Making, reading: Reading, rows: Sequence[Row], charge: Charge) -> None:
-        courses = await self._courses(page, reading, rows, charge)
+        courses = await self._courses(page, reading, rows)
         picks: list[Pick] = []
         following = page.next
         async for row in in_turns(rows):
@@ -126,12 +139,11 @@ class Feed:
             if len(page.items) + len(picks) == page.limit:
                 page.full = True
                 break
+        charge(_shown(picks, reading) / ITEMS_PER_UNIT)
         page.items += await self._items(picks, reading)
         page.next = following
 
-    async def _courses(
-        self, page: _Making, reading: Reading, rows: Sequence[Row], charge: Charge
-    ) -> Mapping[Key, Course]:
+    async def _courses(self, page: _Making, reading: Reading, rows: Sequence[Row]) -> Mapping[Key, Course]:
         """Find what became of the records of others."""
         found: dict[Key, Course] = {}
         asked: dict[Key, int] = {}
@@ -145,7 +157,6 @@ class Feed:
                 asked[_key(row)] = row["held"]
         if asked:
             page.events += sum(asked.values())
-            charge(sum(asked.values()) / EVENTS_PER_UNIT)
             found |= await self._read_courses(list(asked))
         return found
 
@@ -175,6 +186,12 @@ class Feed:
     async def _fetch(self, query: str, *given: Any) -> list[Row]:
         async with self._turn, self._pool.acquire() as connection:
             return await connection.fetch(query, *given)
+
+
+def _shown(picks: Sequence[Pick], reading: Reading) -> int:
+    """Count what is shown and not paid for by its position."""
+    items = 0 if reading.filter.entities is None else len(picks)
+    return items + sum(len(pick.earlier) for pick in picks)
 
 
 def _key(row: Row) -> Key:

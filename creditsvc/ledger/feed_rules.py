@@ -125,10 +125,10 @@ class Reading:
         if showing == "whole" and entry.kind == "event" and entry.position == course.opened_at:
             earlier = course.before(entry.position)
         types = {entry.type} | {one.type for one in earlier}
-        if showing == "withdrawn":  # whoever was told of the record, by whichever filter, hears of it
-            types |= {one.type for one in course.before(entry.position)} | NOTICE_TYPES
-        wanted = self.filter.takes_types(types) and self.filter.takes_source(entry.source)
-        return (showing, earlier) if wanted else (None, ())
+        # A withdrawal passes every filter of types. So whoever was told of the record by its type hears of
+        # it, and no filter finds out what type the record was of, or what had come to it.
+        of_type = showing == "withdrawn" or self.filter.takes_types(types)
+        return (showing, earlier) if of_type and self.filter.takes_source(entry.source) else (None, ())
 
     def _takes_leaf(self, entry: Entry) -> bool:
         """Filter by what the leaf itself tells; it tells no type, and that of a notice no source."""

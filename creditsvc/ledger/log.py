@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from creditsvc.errors import Internal, NotFound
+from creditsvc.errors import Internal, NotFound, Violation
 from creditsvc.ledger import measures, tiles
 from creditsvc.ledger.folds import Charge, Folds, free, in_thread
 from creditsvc.ledger.signing import Identity
@@ -126,7 +126,14 @@ class Log:
         """
         newest = await self.checkpoint(at_least=old)
         if old > newest.size:
-            raise NotFound("The newest checkpoint of the log is of a smaller size", retry_after_s=1)
+            wrong = Violation(
+                "/query/from", "beyond-log", "Keep what you have, and compare signed checkpoints"
+            )
+            raise NotFound(
+                "The newest checkpoint is of a smaller size. A log never shrinks: if that size was signed, "
+                "it was set back; compare signed checkpoints.",
+                [wrong],
+            )
         async with self._pool.acquire() as connection:
             signed: bytes | None = await connection.fetchval(SQL.checkpoint_root, old)
         held = await self._tiles(tiles.needed_for_consistency(old, newest.size) | tiles.needed_for_root(old))

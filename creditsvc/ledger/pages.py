@@ -1,4 +1,8 @@
-"""Lists, a page at a time: an entity's records and its history as a viewer sees them at a moment."""
+"""Lists, a page at a time: an entity's records and its history as a viewer sees them at a moment.
+
+What a page is charged follows from what it shows. What it goes through and does not show costs the caller
+nothing, since they could tell it by that; where it is much, it waits for its turn.
+"""
 
 import re
 from base64 import b64encode
@@ -90,14 +94,19 @@ class Pages:
         self, entity: str, viewer: Viewer, at: datetime, place: tuple[int, int], charge: Charge
     ) -> AsyncIterator[tuple[int, Record, Evaluation]]:
         after, limit = place
+        hidden = 0
         for chunk in _chunks(limit):
             async with self._pool.acquire() as connection:
                 rows = await connection.fetch(SQL.openings, entity, after, at, chunk)
-            folded = await self._folded(entity, [(row["record"], row["source"]) for row in rows], at, charge)
+            keys = [(row["record"], row["source"]) for row in rows]
+            folded = await self._folded(entity, keys, at, hidden)
             for row in rows:
                 record, evaluation = folded[row["record"], row["source"]]
                 if viewer.sees(record, evaluation):
+                    charge(len(record.sequences) / EVENTS_PER_UNIT)
                     yield row["sequence"], record, evaluation
+                else:
+                    hidden += len(record.sequences)
             if len(rows) < chunk:
                 return
             after = rows[-1]["sequence"]
@@ -115,22 +124,29 @@ class Pages:
         """List the same as they are stored."""
         return await _page(self._events(entity, viewer, at, (after, limit), charge), at, limit)
 
-    async def event(
-        self, entity: str, viewer: Viewer, at: datetime, sequence: int, charge: Charge = free
-    ) -> Row | None:
+    async def event(self, entity: str, viewer: Viewer, at: datetime, sequence: int) -> Row | None:
         """Give one event as it is stored, if the viewer's history has it."""
-        rows = await self._stored(entity, at, (sequence - 1, 1))
-        seen = await self._seen(entity, viewer, at, rows, charge)
-        return seen[0] if seen and seen[0]["sequence"] == sequence else None
+        rows = [
+            row for row in await self._stored(entity, at, (sequence - 1, 1)) if row["sequence"] == sequence
+        ]
+        seen = await self._seen(entity, viewer, at, rows, 0)
+        return seen[0][0] if seen else None
 
     async def _events(
         self, entity: str, viewer: Viewer, at: datetime, place: tuple[int, int], charge: Charge
     ) -> AsyncIterator[tuple[int, Row]]:
         after, limit = place
+        hidden = 0
+        charged: set[RecordKey] = set()
         for chunk in _chunks(limit):
             rows = await self._stored(entity, at, (after, chunk))
-            for row in await self._seen(entity, viewer, at, rows, charge):
+            seen = await self._seen(entity, viewer, at, rows, hidden)
+            for row, record in seen:
+                if (key := (row["record"], row["source"])) not in charged:
+                    charged.add(key)
+                    charge(len(record.sequences) / EVENTS_PER_UNIT)
                 yield row["sequence"], row
+            hidden += len(rows) - len(seen)
             if len(rows) < chunk:
                 return
             after = rows[-1]["sequence"]
@@ -141,22 +157,23 @@ class Pages:
             return await connection.fetch(SQL.history, entity, after, at, count)
 
     async def _seen(
-        self, entity: str, viewer: Viewer, at: datetime, rows: list[Row], charge: Charge
-    ) -> list[Row]:
+        self, entity: str, viewer: Viewer, at: datetime, rows: list[Row], hidden: int
+    ) -> list[tuple[Row, Record]]:
         """Leave out events of records that the viewer does not see: the one rule for every answer."""
-        folded = await self._folded(entity, {(row["record"], row["source"]) for row in rows}, at, charge)
-        return [row for row in rows if viewer.sees(*folded[row["record"], row["source"]])]
+        folded = await self._folded(entity, {(row["record"], row["source"]) for row in rows}, at, hidden)
+        found = ((row, *folded[row["record"], row["source"]]) for row in rows)
+        return [(row, record) for row, record, evaluation in found if viewer.sees(record, evaluation)]
 
     async def _folded(
-        self, entity: str, keys: Iterable[RecordKey], at: datetime, charge: Charge
+        self, entity: str, keys: Iterable[RecordKey], at: datetime, hidden: int
     ) -> dict[RecordKey, tuple[Record, Evaluation]]:
+        """Fold records; ``hidden``: events that the page has gone through already and did not show."""
         ordered = sorted(keys)
         async with self._pool.acquire() as connection:
             rows = await connection.fetch(
                 SQL.records_entries, entity, [key[0] for key in ordered], [key[1] for key in ordered], at
             )
-        charge(len(rows) / EVENTS_PER_UNIT)
-        async with self._folds.turn(len(rows)):
+        async with self._folds.turn(len(rows) + hidden):
             return await in_thread(len(rows), lambda: self._evaluated(entity, rows, at))
 
     def _evaluated(

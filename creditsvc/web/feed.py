@@ -170,8 +170,8 @@ ROUTES = (
                 description=(
                     "Only of these types, with commas between: those in the catalogue, and the service's own "
                     f"notices ({', '.join(sorted(NOTICE_TYPES))}). An event that brings earlier ones along "
-                    "counts as of their types too. That a record was withdrawn is told to whoever asks for "
-                    "any type that it was shown by."
+                    "counts as of their types too. That a record was withdrawn is told whatever types are "
+                    "asked for; a leaf alone, which has no type, is told only where none are."
                 ),
                 schema={"type": "string", "pattern": rf"^({TYPES})(,({TYPES})){{0,{NAMES_MAX - 1}}}$"},
                 example="credit.penalty.imposed,credit.record.expired",

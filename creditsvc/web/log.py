@@ -12,7 +12,6 @@ from aiohttp import web
 from creditsvc import verifier
 from creditsvc.domain import canonical
 from creditsvc.errors import Malformed, NotFound, ProofPending, Violation
-from creditsvc.ledger import moments
 from creditsvc.ledger.entries import Row
 from creditsvc.ledger.tiles import Tile
 from creditsvc.web import auth, limits, reading
@@ -28,6 +27,7 @@ CHECKPOINT_MAX_AGE_S = 1
 TILE_MAX_AGE_S = 365 * 24 * 3600
 RETRY_AFTER_S = 1
 PAGE = 100
+PROOF_UNITS = 1  # beyond the request itself, whatever it finds: a charge must not tell what is hidden
 _SEQUENCE = re.compile(r"[1-9][0-9]{0,14}", re.ASCII)
 _SIZE = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
 _AFTER = re.compile(r"[0-9]{1,15}", re.ASCII)
@@ -85,15 +85,15 @@ async def consistency(request: web.Request) -> web.Response:
 async def proof(request: web.Request) -> web.Response:
     """Answer with the proof that an event is in the log, to whoever is shown the event."""
     entity = reading.entity_of(request)
+    limits.charge(request, PROOF_UNITS)
+    reader, viewer = request.app[READER], reading.viewer(request, entity)
+    seen = await reader.moments.at(entity, viewer.view, None)
     sequence = _SEQUENCE.fullmatch(request.match_info["sequence"])
-    if sequence is None:
-        raise moments.unknown()
-    reader, charge = request.app[READER], partial(limits.charge, request)
-    viewer = reading.viewer(request, entity)
-    seen = await reader.moments.at(entity, viewer.view, None, charge)
-    row = await reader.pages.event(entity, viewer, seen.moment.valid_from, int(sequence[0]), charge)
+    row = None
+    if sequence is not None:
+        row = await reader.pages.event(entity, viewer, seen.moment.valid_from, int(sequence[0]))
     if row is None:
-        raise moments.unknown()
+        raise NotFound("There is no such event on show.")
     leaf = _leaf(entity, row)
     newest, proven = await request.app[LOG].prove(entity, {row["sequence"]: canonical.leaf_hash(leaf)})
     if not proven:
@@ -244,7 +244,7 @@ ROUTES = (
         parameters=(
             Parameter(
                 name="from",
-                description="The earlier size.",
+                description="The earlier size. Beyond the log's size: 404.",
                 schema=SIZE,
                 required=True,
                 example="0",
@@ -292,8 +292,8 @@ ROUTES = (
         description=(
             "A C2SP tlog-proof. Its `extra` is canonical JSON: `leaf`, which hashes to what the tree holds, "
             "and `salt`, which with the event's canonical JSON gives the leaf's commitment. For events that "
-            "the caller's history shows. Until a checkpoint is beyond the event: 404 with the type "
-            "`proof-pending`, and Retry-After."
+            "the caller's history shows; any other is not found. Until a checkpoint is beyond the event: 404 "
+            "with the type `proof-pending`, and Retry-After."
         ),
         parameters=(
             ENTITY,

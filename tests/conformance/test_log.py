@@ -159,7 +159,9 @@ async def test_consistency_is_what_a_witness_takes(running: Service):
         else:
             old = verifier.root_of(leaves[:size])
             verifier.verify_consistency(size, 8, proof, old, checkpoint.root)
-    assert (await get(running, "/v1/log/consistency?from=9"))[0] == 404
+    beyond = problem(await get(running, "/v1/log/consistency?from=9"))
+    assert "compare signed checkpoints" in beyond["detail"]
+    assert [one["code"] for one in beyond["errors"]] == ["beyond-log"]
     for wrong in ("", "?from=", "?from=-1", "?from=01", "?from=x", "?from=1e3", "?from=" + "9" * 40):
         assert (await get(running, "/v1/log/consistency" + wrong))[0] == 400
 
@@ -262,13 +264,15 @@ async def test_exactly_what_the_history_shows_is_proven(running: Service, role):
     key = VerifierKey.parse((await keys(running))["verifier_key"])
     unknown = problem(await get(running, "/v1/entities/usdot:999999/history/1/proof", role))
     assert problem(await get(running, "/v1/entities/usdot:999999/proofs", role)) == unknown
+    nothing = problem(await get(running, f"/v1/entities/{ENTITY}/history/99/proof", role))
+    assert (nothing["type"], unknown["type"]) == ("/problems/not-found", "/problems/entity-unknown")
     for entity in (ENTITY, OTHER_ENTITY, NOT_PUBLIC):
         status, _, body = await get(running, f"/v1/entities/{entity}/history", role)
         items = {item["sequence"]: item for item in orjson.loads(body)["items"]} if status == 200 else {}
         for sequence in range(1, 9):
             found = await get(running, f"/v1/entities/{entity}/history/{sequence}/proof", role)
             if sequence not in items:
-                assert problem(found) == unknown
+                assert problem(found) == (nothing if items else unknown)
                 continue
             item = items[sequence]
             hashed, leaf, salt = opened(found[2].decode(), key)
@@ -308,10 +312,11 @@ def assert_proven(document, key):
         )
 
 
-async def test_what_is_no_sequence_is_unknown(running: Service):
-    unknown = problem(await get(running, "/v1/entities/usdot:999999/history/1/proof"))
+async def test_what_is_no_sequence_is_no_event(running: Service):
+    nothing = problem(await get(running, f"/v1/entities/{ENTITY}/history/2/proof"))
+    assert nothing["detail"] == "There is no such event on show."
     for sequence in ("0", "01", "-1", "x", "1.0", "9" * 15, "9" * 40, "%D9%A1"):
-        assert problem(await get(running, f"/v1/entities/{ENTITY}/history/{sequence}/proof")) == unknown
+        assert problem(await get(running, f"/v1/entities/{ENTITY}/history/{sequence}/proof")) == nothing
 
 
 async def test_proofs_come_in_pages(running: Service):
@@ -352,7 +357,7 @@ async def test_until_a_checkpoint_is_beyond_it_the_proof_is_pending(running: Ser
         assert ([one["sequence"] for one in document["items"]], document["next"]) == ([*range(1, 7)], None)
         hidden = await push(running, raw("penalty.imposed", "P9", **HIDDEN))
         path_hidden = f"/v1/entities/{ENTITY}/history/{hidden['results'][0]['sequence']}/proof"
-        assert orjson.loads((await get(running, path_hidden))[2])["type"] == "/problems/entity-unknown"
+        assert orjson.loads((await get(running, path_hidden))[2])["type"] == "/problems/not-found"
     await settled(running.dsn)
     assert (await get(running, path))[0] == 200, "at once, whatever this worker remembers of checkpoints"
 

@@ -163,7 +163,16 @@ def test_whoever_was_told_of_a_record_by_its_type_hears_of_its_withdrawal():
     entries = recorded(["opens", "corrects", "revokes", "objects"])
     for asked in (*(one.type for one in entries[:3]), *NOTICE_TYPES):
         assert shown(only(asked), entries, 2)[0] == "withdrawn"
-    assert shown(only(entries[3].type), entries, 2)[0] is None
+
+
+def test_no_filter_of_types_tells_what_type_a_withdrawn_record_was_of():
+    entries = recorded(["opens", "corrects", "revokes"])
+    for leaves in (False, True):
+        for place in range(3):
+            ways = {shown(only(asked, leaves=leaves), entries, place)[0] for asked in CATALOGUE.types}
+            assert ways == ({"withdrawn"} if place == 2 else {None})
+    elsewhere = frozenset({"urn:agency:other"})
+    assert shown(only(entries[0].type, sources=elsewhere), entries, 2)[0] is None
 
 
 def test_a_filter_tells_an_auditor_no_more_of_what_is_hidden_than_its_leaf():

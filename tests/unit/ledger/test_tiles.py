@@ -130,6 +130,6 @@ def test_the_greater_tree_is_not_the_older():
 
 def test_what_is_remembered_of_a_tile_is_not_taken_for_that_of_an_altered_one():
     size, place = 1_000, (0, 1)
-    before = inclusion(700, size, WHOLE)
+    before = inclusion(300, size, WHOLE)
     altered = {**WHOLE, place: bytes(HASH_BYTES) + WHOLE[place][HASH_BYTES:]}
-    assert inclusion(700, size, WHOLE) == before != inclusion(700, size, altered)
+    assert inclusion(300, size, WHOLE) == before != inclusion(300, size, altered)

@@ -1,0 +1,50 @@
+"""What a request is charged tells nothing of what its answer hides."""
+
+import re
+
+import orjson
+import pytest
+
+from tests.conformance.conftest import Serve, with_keys
+from tests.conformance.test_log import get, push
+from tests.making import ENTITY, OTHER_ENTITY, raw
+from tests.sequencing import settled
+
+LONG = 150  # events of a hidden record: at a hundred a unit, they would show
+QUOTA = 30  # a minute: two seconds each, so that what comes back meanwhile does not show
+
+
+async def left_after(service, path):
+    """How much the public has left after asking for something, and with what status."""
+    status, headers, _ = await get(service, path)
+    return status, int(re.search(r";r=(\d+)", headers["RateLimit"])[1])
+
+
+@pytest.fixture
+async def hiding(serve: Serve):
+    """Of one organisation something is public, behind a long record that is not; of another nothing."""
+    service = await with_keys(await serve(anonymous_per_minute=QUOTA))
+    waiting = [raw("objection.opened", "H1") for _ in range(LONG)]
+    await push(service, *waiting, raw("honour.granted", "P1"), *(raw("objection.opened", "H2"),) * 2)
+    await push(service, *(raw("objection.opened", "H3", subject=OTHER_ENTITY) for _ in range(LONG)))
+    await settled(service.dsn)
+    return service
+
+
+async def test_a_proof_is_charged_alike_whether_the_event_is_shown_hidden_or_missing(hiding):
+    found = [
+        await left_after(hiding, f"/v1/entities/{entity}/history/{sequence}/proof")
+        for entity, sequence in (
+            *((ENTITY, LONG + 1), (ENTITY, 1), (ENTITY, 9_999)),
+            *((OTHER_ENTITY, 1), ("usdot:999999", 1)),
+        )
+    ]
+    assert found == [(200, 28), (404, 26), (404, 24), (404, 22), (404, 20)]
+
+
+async def test_a_page_is_charged_for_what_it_shows(hiding):
+    _, _, body = await get(hiding, f"/v1/entities/{ENTITY}/history")
+    assert [item["sequence"] for item in orjson.loads(body)["items"]] == [LONG + 1]
+    for left, kind in ((27, "history"), (26, "records"), (25, "proofs")):
+        # A hundredth for the one event that is shown, and a quarter for its proof: rounded down.
+        assert await left_after(hiding, f"/v1/entities/{ENTITY}/{kind}") == (200, left)
