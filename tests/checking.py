@@ -52,5 +52,5 @@ async def position(connection, place, kind="event"):
 
 def back_dating_clock(hours):
     """The query for the clock, that long ago."""
-    now = f"clock_timestamp() - interval '{hours} hours'"
-    return SQL.now.replace("greatest(clock_timestamp(), (select complete_until from log_state))", now)
+    now = f"clock_timestamp() - interval '{hours} hours' as now, false as behind"
+    return f"select {now}, q.released, q.began_at from ({SQL.now}) as q"  # noqa: S608
