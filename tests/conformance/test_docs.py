@@ -107,6 +107,30 @@ def test_the_organisations_in_the_readme_can_exist():
     assert [name for name in named if identifiers.parse(name) != name] == []
 
 
+def shell(text: str) -> list[str]:
+    """The lines of every block of commands."""
+    blocks = re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return [line for block in blocks for line in block.splitlines()]
+
+
+def test_what_the_commands_of_the_readme_write_is_not_committed():
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").split()
+    written_to = re.findall(r"(?:--output|--state|-o) (\S+)", "\n".join(shell(README)))
+    assert len(written_to) >= 3
+    assert [path for path in written_to if not path.startswith("var/")] == []
+    assert {"var/", "/witness/", "*.key"} <= {*ignored}
+    assert " -O" not in README
+
+
+def test_checking_a_record_takes_the_same_commands_in_chinese():
+    before, heading, rest = README.partition("\n## 怎样核验一条记录\n")
+    assert "](#怎样核验一条记录)" in before
+    commands_there = [line for line in shell(rest.partition("\n## ")[0]) if line and line[0] != "#"]
+    assert heading
+    assert len(commands_there) >= 5
+    assert [line for line in commands_there if line not in shell(before)] == []
+
+
 def test_decisions_are_numbered_dated_and_listed():
     folder = ROOT / "docs/decisions"
     listed = (folder / "README.md").read_text(encoding="utf-8")
