@@ -17,7 +17,7 @@ from creditsvc.loading.answers import NOT_CREDITSVC, REDIRECTED, is_redirect, pr
 from creditsvc.verifier import BUNDLE, Wrong, parse_checkpoint
 
 ANSWER_MAX_BYTES = 96 * 2**20  # of a page of the longest events
-CHECKPOINT_MAX_BYTES = 1_000_000
+EVIDENCE_MAX_BYTES = 512 * 2**20
 PAGES_MAX = 10_000
 PAGE = 100
 PAUSE_S = 1
@@ -50,7 +50,7 @@ Examples:
     "--since",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="A checkpoint kept from before: the log must continue it.",
+    help="A checkpoint kept from before, or evidence with one: the log must continue it.",
 )
 @click.option(
     "--patience",
@@ -63,9 +63,9 @@ Examples:
     "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The file to write."
 )
 def command(entity: str, url: str, key: str | None, since: Path | None, patience: int, output: Path) -> None:
-    """Save what the service says of ENTITY, and the proofs that it is in the log, in one file.
+    """Save what the service says of ENTITY, with its proofs.
 
-    `creditsvc verify` checks the file offline: give it the log's key as you know it, not as the file says.
+    All is in one file, with the proofs that it is in the log. `creditsvc verify` checks the file offline: give it the log's key as you know it, not as the file says.
     """
     address = arguments.address(url)
     entity = arguments.organisation(entity, "ENTITY")
@@ -77,13 +77,22 @@ def command(entity: str, url: str, key: str | None, since: Path | None, patience
 
 def _older(path: Path) -> str:
     with path.open("rb") as file:
-        content = file.read(CHECKPOINT_MAX_BYTES)
+        content = file.read(EVIDENCE_MAX_BYTES + 1)
     try:
-        text = content.decode()
+        text = _newest(content) if content[:1] == b"{" else content.decode()
         parse_checkpoint(text)
-    except (UnicodeDecodeError, Wrong) as error:
+    except (ValueError, KeyError, TypeError, Wrong) as error:
         raise click.BadParameter("this file holds no checkpoint", param_hint="--since") from error
     return text
+
+
+def _newest(saved: bytes) -> str:
+    """Take the checkpoint out of evidence saved before. ``ValueError`` and its like where there is none."""
+    evidence = orjson.loads(saved)
+    checkpoint = evidence["documents"]["checkpoint"]
+    if evidence["bundle"] != BUNDLE or not isinstance(checkpoint, str):
+        raise TypeError
+    return checkpoint
 
 
 class _Service:

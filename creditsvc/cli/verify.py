@@ -41,9 +41,9 @@ Examples:
 def command(
     key: str | None, receipt_key: str | None, witness: tuple[str, ...], files: tuple[Path, ...]
 ) -> None:
-    """Check saved answers of a service, offline, each by itself and against all others given.
+    """Check saved answers of a service, offline.
 
-    FILES are what it answered, in any order: checkpoints, proofs, proofs of consistency (with the older
+    Each is checked by itself and against all others given. FILES are what it answered, in any order: checkpoints, proofs, proofs of consistency (with the older
     checkpoint), receipts (with the event as it was sent), pages of history and of proofs, profiles (with
     the history), /.well-known/creditsvc-log.json, and what `creditsvc evidence` writes. Without --key the
     keys are taken from the well-known document, on trust. With --witness it says whether that witness has

@@ -44,9 +44,9 @@ NAME = click.option(
 
 @click.group()
 def command() -> None:
-    """Hold a log to its word, from outside: check that it only grows, and cosign what it comes to.
+    """Hold a log to its word, from outside.
 
-    Needs no database and no settings of the service.
+    Checks that it only grows, and cosigns what it comes to. Needs no database and no settings of the service.
     """
 
 
@@ -104,7 +104,7 @@ def watch(  # noqa: PLR0917
     full: bool,  # noqa: FBT001
     on_alarm: str | None,
 ) -> None:
-    """Look at the log of the service at URL again and again, and cosign what continues it.
+    """Look at the log at URL again and again, and cosign it.
 
     What is wrong is named on standard error when it is found, and the evidence is kept in the witness's
     directory. The log is not cosigned any more until the file `alarm` is removed from there.
@@ -138,7 +138,7 @@ Examples:
 @STATE
 @NAME
 def serve(listen: str, log_keys: Sequence[str], directory: Path, name: str | None) -> None:
-    """Cosign what logs hand in (C2SP tlog-witness) until SIGTERM or Ctrl-C."""
+    """Cosign what logs hand in (C2SP tlog-witness)."""
     host, port = _place(listen)
     wanted = [_log_and_origin(text) for text in log_keys]
     from creditsvc.witness import listening  # noqa: PLC0415  it brings much that the others need not
@@ -153,7 +153,10 @@ def serve(listen: str, log_keys: Sequence[str], directory: Path, name: str | Non
 @STATE
 @NAME
 def key(directory: Path, name: str | None) -> None:
-    """Print the witness's verifier key (type 4); makes the key where there is none."""
+    """Print the witness's verifier key (type 4).
+
+    Makes the key where there is none.
+    """
     print(state.cosigner_of(directory, name).key)
 
 

@@ -364,3 +364,20 @@ async def test_what_is_no_checkpoint_is_a_wrong_call(tmp_path):
     (tmp_path / "older").write_bytes(b"\xff")
     done = await Server().save("--since", tmp_path / "older", "--output", tmp_path / "saved")
     assert done.exit_code == 2
+
+
+async def test_evidence_goes_on_from_evidence_that_was_saved_before(tmp_path, check):
+    older, saved = tmp_path / "older.json", tmp_path / "saved"
+    older.write_bytes(orjson.dumps(bundle({"checkpoint": TOLD.checkpoint(2)})))
+    done = await Server().save("--since", older, "--output", saved)
+    assert (done.exit_code, done.stdout) == (0, ""), done.output
+    assert "of the log of size 2 was altered or removed up to size 5" in check(saved.read_text()).stdout
+
+
+@pytest.mark.parametrize(
+    "saved", [{}, {"bundle": "x", "documents": {"checkpoint": TOLD.checkpoint(2)}}, bundle({"checkpoint": 1})]
+)
+async def test_evidence_without_a_checkpoint_is_a_wrong_call(tmp_path, saved):
+    (tmp_path / "older").write_bytes(orjson.dumps(saved))
+    done = await Server().save("--since", tmp_path / "older", "--output", tmp_path / "saved")
+    assert done.exit_code == 2
