@@ -1,12 +1,14 @@
 """A log made by hand, with a key of its own, that may lie; served by a small application."""
 
 from base64 import b64decode, b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aiohttp import web
+from aiohttp.abc import AbstractAccessLogger
+from aiohttp.web_log import AccessLogger
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from creditsvc.domain import instants
@@ -20,9 +22,11 @@ SOURCE = "urn:agency:x"
 ENTITIES = ("siren:552081317", "siren:351680558", "siren:542051180")
 
 
-def item(position: int, entity: str, sequence: int, recorded_at: str) -> dict[str, Any]:
+def item(position: int, entity: str, sequence: int, recorded_at: str, filler: str = "") -> dict[str, Any]:
     salt = position.to_bytes(16)
     event = {"id": f"e{position}", "source": SOURCE, "subject": entity, "data": {"n": position, "x": 1.5}}
+    if filler:
+        event["filler"] = filler
     leaf = event_leaf(entity, sequence, recorded_at, SOURCE, commitment(salt, canonical(event)))
     made = {"position": position, "entity": entity, "sequence": sequence, "recorded_at": recorded_at}
     return made | {
@@ -30,6 +34,9 @@ def item(position: int, entity: str, sequence: int, recorded_at: str) -> dict[st
         "event": event,
         "leaf_hash": b64encode(leaf_hash(leaf)).decode(),
     }
+
+
+Pages = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class HandMadeLog:
@@ -47,7 +54,9 @@ class HandMadeLog:
         self.broken: set[int] = set()
         self.unlogged: list[dict[str, Any]] = []
         self.max_delay_s = 60
+        self.pages: dict[str, Pages] = {}  # who answers in its place, by entity or "events"
         self.key = "auditor"
+        self.filler = ""  # of each event that comes
 
     def grow(self, count: int = 1, recorded_at: str | None = None) -> "HandMadeLog":
         for _ in range(count):
@@ -55,7 +64,7 @@ class HandMadeLog:
             at = recorded_at or instants.text(self.began + timedelta(seconds=position))
             entity = ENTITIES[position % 3]
             sequence = 1 + sum(one["entity"] == entity for one in self.items)
-            self.items.append(item(position, entity, sequence, at))
+            self.items.append(item(position, entity, sequence, at, self.filler))
         fresh = [b64decode(one["leaf_hash"]) for one in self.items[len(self.hashes) :]]
         self.hashes += fresh
         self.tiles |= self.edge.extend(fresh)
@@ -113,7 +122,12 @@ async def served(log: HandMadeLog) -> AsyncIterator[str]:
         held = [one for one in [*log.items, *log.unlogged] if one["entity"] == entity]
         return web.json_response({"items": held, "next": None})
 
-    app = web.Application()
+    @web.middleware
+    async def instead(request: web.Request, handler: Pages) -> web.StreamResponse:
+        place = request.match_info.get("entity", request.path.rpartition("/")[2])
+        return await log.pages.get(place, handler)(request)
+
+    app = web.Application(middlewares=[instead])
     app.router.add_get("/v1/log/checkpoint", checkpoint)
     app.router.add_get("/v1/log/tile/{path:.+}", tile)
     app.router.add_get("/.well-known/creditsvc-log.json", well_known)
@@ -124,8 +138,10 @@ async def served(log: HandMadeLog) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def serving(app: web.Application) -> AsyncIterator[str]:
-    runner = web.AppRunner(app)
+async def serving(
+    app: web.Application, access_log: type[AbstractAccessLogger] = AccessLogger
+) -> AsyncIterator[str]:
+    runner = web.AppRunner(app, access_log_class=access_log, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()

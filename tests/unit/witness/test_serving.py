@@ -11,7 +11,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from creditsvc.ledger.signing import Signer
 from creditsvc.verifier import Checkpoint, VerifierKey, parse_checkpoint, parse_note, verify_note
-from creditsvc.witness import state
+from creditsvc.web.access_log import AccessLog
+from creditsvc.witness import listening, state
+from creditsvc.witness import serving as serving_module
 from creditsvc.witness.checking import BODY_MAX_BYTES, Refused, What, read_submission
 from creditsvc.witness.serving import Desk, application
 from tests.unit.witness.making import ORIGIN, HandMadeLog, serving
@@ -168,6 +170,35 @@ NOTE = "a\n1\n" + HASH + "\n\n— a " + b64encode(bytes(68)).decode() + "\n"
 )
 async def test_what_is_not_written_as_it_must_be_is_refused(asked, body):
     assert (await asked.add(body))[0] == 400
+
+
+async def test_a_replay_is_answered_and_not_written(asked, monkeypatch):
+    """A checkpoint is public, and anybody can hand it in again: as often as the wire carries."""
+    body = asked.log.submission(3, 3)
+    assert await asked.status(0, 3) == 200
+    path = asked.kept.directory / "checkpoint"
+    before = path.stat().st_mtime_ns
+    lines = {(await asked.add(body))[1] for _ in range(20)}
+    assert len(lines) == 1
+    assert holds(lines.pop(), asked.log.note(3), asked.opened.cosigner.key)
+    assert path.stat().st_mtime_ns == before
+    monkeypatch.setattr(serving_module, "REPLAY_S", 0.0)
+    assert (await asked.add(body))[0] == 200
+    assert path.stat().st_mtime_ns > before, "a cosignature says when the log was seen"
+
+
+async def test_the_access_log_names_routes(asked, caplog):
+    app = listening.named(Desk(asked.opened, [asked.kept]))
+    with caplog.at_level("INFO", "creditsvc.access"):
+        async with serving(app, AccessLog) as url:
+            body = asked.log.submission(0, 3)
+            async with asked.session.post(f"{url}/add-checkpoint", data=body) as answer:
+                assert answer.status == 200
+            for path in (f"{state.origin_hash(ORIGIN)}/checkpoint", "nothing"):
+                async with asked.session.get(f"{url}/{path}"):
+                    pass
+    routes = [record.fields["route"] for record in caplog.records if record.name == "creditsvc.access"]
+    assert routes == ["/add-checkpoint", "/{origin}/checkpoint", "unmatched"]
 
 
 async def test_bodies_have_an_end(asked):
