@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ from creditsvc.ledger.checkpoints import Checkpoints, read_tiles
 from creditsvc.ledger.sequencer import Sequencer
 from creditsvc.ledger.signing import begin, checkpoint_file, identity, log_signer
 from creditsvc.ledger.tiles import needed_for_root, root
+from creditsvc.ledger.writer import Writer
 from creditsvc.settings import Settings
 from creditsvc.store.database import Connection, connect, sequence_pool
 from creditsvc.verifier import VerifierKey, open_checkpoint, root_of
+from tests.making import event
 
 
 @asynccontextmanager
@@ -107,3 +110,21 @@ async def check_log(connection: Connection) -> int:
         assert (opened.size, opened.root) == (row["size"], row["root"])
         assert root_of(whole[: row["size"]]) == row["root"], "never two roots for a size"
     return int(state["size"])
+
+
+def entity(number: int) -> str:
+    """An organisation of a scheme without check digits."""
+    return f"usdot:{100000 + number}"
+
+
+_numbers = count(1)
+
+
+async def push(writer: Writer, number: int, entities: int = 7) -> None:
+    """Have so many events recorded, each of a record of its own, of a few organisations in turn."""
+    await writer.submit(
+        [
+            event("inspection.completed", f"I{next(_numbers)}", subject=entity(n % entities))
+            for n in range(number)
+        ]
+    )
