@@ -25,7 +25,7 @@ KNOWN = [f"usdot:{number}" for number in range(61, 65)]
 UNKNOWN = "usdot:69"  # that nothing is on record is an answer, too
 ENTITIES = [*KNOWN, UNKNOWN]
 CLIENTS = 12
-KILLS = 6 if CAMPAIGN else 2
+KILLS = 2  # the service waits longer after each before it starts a worker again
 
 _numbers = count(1)
 
@@ -146,7 +146,7 @@ async def kill(*pids: int) -> None:
         await asyncio.sleep(0.005)
 
 
-@pytest.mark.parametrize("seed", SEEDS if CAMPAIGN else SEEDS[:1])
+@pytest.mark.parametrize("seed", SEEDS[:3] if CAMPAIGN else SEEDS[:1])
 async def test_no_answer_is_without_its_row_whenever_a_worker_is_killed(running, keys, seed, capsys):
     chance = random.Random(f"{seed}/accesses")
     partner = Partner(running.url, keys["partner"], chance)
