@@ -60,6 +60,16 @@ async def remove(connection: asyncpg.Connection, place: Place) -> None:
         await connection.execute("delete from event where entity_id = $1 and sequence = $2", *place)
 
 
+async def put_back(connection: asyncpg.Connection, row: asyncpg.Record) -> None:
+    """Put an event back that was removed, as it was."""
+    async with unguarded(connection):
+        await connection.execute(
+            f"insert into event ({', '.join(row.keys())}) values"  # noqa: S608
+            f" ({', '.join(f'${number}' for number in range(1, len(row) + 1))})",
+            *row.values(),
+        )
+
+
 async def swap(connection: asyncpg.Connection, one: Place, other: Place) -> None:
     """Put into each of two rows what the other holds, down to the leaf hash."""
     reading = "select * from event where entity_id = $1 and sequence = $2"
