@@ -30,8 +30,11 @@ ED25519, COSIGNATURE = 1, 4  # types of signature (C2SP signed-note, tlog-cosign
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 FILE_CHARACTERS_MAX = 2**29
 HASH_BYTES, SALT_BYTES = 32, 16
+NAME_CHARACTERS_MAX = 200  # of what is repeated in what is told
+FAULTS_MAX, ITEMS_MAX, NESTED_MAX = 1_000, 1_000_000, 3
+HASHED_MAX, HASHED_EACH, REWRITING_COST = 2**28, 2**13, 64  # bytes, to find the leaf of an event as sent
 INTEGER_MAX = 2**53 - 1  # beyond, numbers in JSON are not exact
-NOTE_BYTES_MAX, SIGNATURES_MAX = 1_000_000, 64
+NOTE_BYTES_MAX, SIGNATURES_MAX = 2**16, 64
 PROOF_HASHES_MAX, SIZE_MAX = 63, 2**63 - 1
 FAR_FUTURE = 253_402_300_799  # the last second of the year 9999, as a POSIX time
 PROOF_MAGIC = "c2sp.org/tlog-proof@v1"
@@ -78,10 +81,7 @@ def verify_inclusion(leaf_hash: bytes, index: int, size: int, proof: Sequence[by
 def verify_consistency(
     old_size: int, new_size: int, proof: Sequence[bytes], old_root: bytes, new_root: bytes
 ) -> None:
-    """Check that the older tree is the beginning of the newer one (RFC 9162 section 2.1.4.2).
-
-    Every tree begins with the empty one, so from that to another there is nothing to check: it is refused.
-    """
+    """Check that the older tree begins the newer one (RFC 9162 section 2.1.4.2); an empty one never."""
     if old_size == new_size and not proof:
         if old_root != new_root or (old_size == 0 and old_root != EMPTY_ROOT):
             raise Wrong(f"another root for the same size, {new_size}")
@@ -184,6 +184,20 @@ def decoded(text: str, length: int | None = None) -> bytes:
     return found
 
 
+def json_of(text: str | bytes) -> Any:
+    """Read JSON that says everything once, and of finite numbers; ``Wrong`` when it is none."""
+    try:
+        return json.loads(text, object_pairs_hook=_object, parse_constant=number)
+    except (ValueError, RecursionError) as error:
+        raise Wrong(str(error) if isinstance(error, Wrong) else "this is not JSON") from None
+
+
+def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(found := dict(members)) != len(members):
+        raise Wrong("an object has two members of one name")
+    return found
+
+
 def number(text: str) -> int:
     """Read a decimal without leading zeroes, at most 2^63 - 1."""
     if not re.fullmatch(_NUMBER, text) or int(text) > SIZE_MAX:
@@ -236,9 +250,8 @@ class Note:  # the text has its last newline; the signatures are checked by ``ve
 
 def parse_note(note: str) -> Note:
     """Read a signed note without checking its signatures (C2SP signed-note)."""
-    if len(note.encode(errors="replace")) > NOTE_BYTES_MAX or re.search(
-        "[\x00-\x09\x0b-\x1f\ud800-\udfff]", note
-    ):
+    long = len(note.encode(errors="replace")) > NOTE_BYTES_MAX
+    if long or re.search("[\x00-\x09\x0b-\x1f\ud800-\udfff]", note):
         raise Wrong("the note is too long, or is not UTF-8, or has control characters")
     text, blank, lines = note.rpartition("\n\n")
     if not blank or not lines.endswith("\n"):
@@ -252,11 +265,8 @@ def _signature(line: str) -> Signature:
 
 
 def verify_note(note: Note, key: VerifierKey) -> int:
-    """Check every signature that a key made under a note; ``Wrong`` where one is false, or there is none.
-
-    Gives the POSIX time at which a witness cosigned (C2SP tlog-cosignature), 0 for a plain signature.
-    """
-    own = [one.signature for one in note.signatures if (one.name, one.key_id) == (key.name, key.key_id)]
+    """Check every signature by a key, of which there must be one; gives a cosignature's POSIX time, or 0."""
+    own = {one.signature for one in note.signatures if (one.name, one.key_id) == (key.name, key.key_id)}
     if not own:
         raise Wrong(f"there is no signature by {key.name}+{key.key_id.hex()}")
     return max(_verify_signature(note.text, signature, key) for signature in own)
@@ -342,8 +352,20 @@ class Log:
         self.key = key
         self.roots: dict[int, bytes] = {}  # of the checkpoints so far, by size
         self.positions: dict[bytes, int] = {}  # of what is proven to be in it, by leaf hash
+        self._opened: dict[str, Checkpoint | str] = {}  # by text, what it is, or what is wrong with it
 
     def checkpoint(self, text: str) -> Checkpoint:
+        """Check a checkpoint; the same text is read but once."""
+        if text not in self._opened:
+            try:
+                self._opened[text] = self._open(text)
+            except Wrong as wrong:
+                self._opened[text] = str(wrong)
+        if isinstance(found := self._opened[text], str):
+            raise Wrong(found)
+        return found
+
+    def _open(self, text: str) -> Checkpoint:
         opened = open_checkpoint(text, self.key)
         if opened.size == 0 and opened.root != EMPTY_ROOT:
             raise Wrong("the root of size 0 is not that of the empty tree")
@@ -360,13 +382,10 @@ class Log:
     def proof(self, text: str) -> tuple[dict[str, Any], bytes]:
         """Check a tlog-proof that brings its leaf along; gives the leaf and the salt."""
         proof = parse_proof(text)
-        try:
-            extra = json.loads(proof.extra)
-        except (ValueError, RecursionError):
-            extra = None
-        match extra:
+        match json_of(proof.extra or b"null"):
             case {"leaf": dict(leaf), "salt": str(salt)}:
-                self.entry(leaf_hash(canonical(leaf)), proof.index, proof.hashes, proof.checkpoint)
+                hashed = leaf_hash(canonical(leaf))
+                self.entry(hashed, proof.index, proof.hashes, proof.checkpoint)
                 return leaf, decoded(salt, SALT_BYTES)
         raise Wrong("the proof does not bring along what it is a proof of")
 
@@ -383,37 +402,27 @@ class Log:
 
 BUNDLE = "creditsvc-evidence/v1"
 PROMISE = "creditsvc receipt/v1"
+RECEIPTS = "/receipts"  # what the key for receipts is called, after the origin
+
+UNPROVEN = "receipt of which no proof is given: whether it is kept is not shown"
+# In this order, for the earlier ones give keys and roots, and tell what a leaf is of, for the later ones.
+KINDS = "identity checkpoint page proof inclusion consistency promise history event receipt else"
 
 Found = Mapping[str, Any]  # a JSON object from who knows where
 Identity = tuple[str, str] | None  # source and id of an event; None where a leaf does not tell
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """A leaf that somebody told of, without or with its content: what an event may turn out to be."""
-
-    name: str
-    leaf: Found
-    salt: bytes
-    leaf_hash: bytes
-
-    def is_of(self, event: Found) -> bool:
-        """Tell whether its content is an event as sent; the service writes the subject in its one way."""
-        content = canonical({**event, "subject": self.leaf["entity"]})
-        return leaf_hash(_leaf(self.leaf, event["source"], commitment(self.salt, content))) == self.leaf_hash
+# A leaf that somebody told of, and that an event may turn out to be of: name, facts, salt and leaf hash.
+Told = tuple[str, Found, bytes, bytes]
 
 
 class Evidence:
-    """Documents and what they come to.
-
-    ``shown`` counts what holds, ``wrong`` names what does not, ``missing`` what could not be checked.
-    """
+    """Documents and what they come to: what holds is shown, what does not is wrong, or missing something."""
 
     def __init__(
         self,
         key: VerifierKey | None = None,
         receipt_key: VerifierKey | None = None,
         witnesses: Sequence[VerifierKey] = (),
+        subject: Callable[[str], str] | None = None,  # writes an organisation in its one way
     ) -> None:
         self.log = None if key is None else Log(key)
         self.receipt_key = receipt_key
@@ -427,34 +436,44 @@ class Evidence:
         self._continued: list[tuple[int, int]] = []  # sizes, older and newer, shown to be of one log
         self._listed: set[str] = set()  # organisations of which pages of proofs are given
         self._told: dict[Identity, list[Told]] = {}
+        self._subject = subject
+        self._names: dict[bytes | int, str] = {}  # of entries, by leaf hash and by position
+        self._bound: dict[bytes, Found] = {}  # by leaf hash: what the leaf says, where that has been hashed
+        self._items, self._hashed = 0, 0  # how much has been taken in, and hashed for events as sent
 
-    def take(self, where: str, text: str) -> None:
+    def take(self, where: str, text: str, nested: int = 0) -> None:
         """Take in a document, or several in one."""
-        if text.lstrip()[:1] in {"{", "["}:
+        if text[:100].lstrip()[:1] in {"{", "["}:
             try:
-                self._take_json(where, json.loads(text))
-            except (ValueError, RecursionError):
-                self.wrong.append(f"{where}: this is not JSON")
+                self._take_json(where, json_of(text), nested)
+            except Wrong as wrong:
+                self.wrong.append(f"{where}: {wrong}")
         elif text.startswith(PROOF_MAGIC):
             self._put("proof", where, text)
         else:
             self._put("consistency" if text.startswith("old ") else "checkpoint", where, text)
 
-    def _take_json(self, where: str, document: Any) -> None:
+    def _take_json(self, where: str, document: Any, nested: int = 0) -> None:
         match document:
             case {"bundle": str(version), "documents": dict(parts)} if version == BUNDLE:
+                if nested == NESTED_MAX:
+                    raise Wrong("too many bundles within bundles")
                 for name, part in parts.items():
                     take = self.take if isinstance(part, str) else self._take_json
-                    take(f"{where}, {name}", part)
+                    take(f"{where}, {_short(name)}", part, nested + 1)
             case {"entity": entity, "checkpoint": checkpoint, "items": list(items)}:
-                self._put("page of proofs", where, (entity, checkpoint))
+                self._put("page", where, (entity, checkpoint))
                 self._put("inclusion", where, *((entity, checkpoint, item) for item in items))
-            case {"items": list(items)}:
-                self._put("history", where, *zip([None, *items], items, strict=False))
+            case {"items": list(items), **more}:
+                pages = [more.get("entity")] * len(items)
+                self._put("history", where, *zip(pages, [None, *items], items, strict=False))
             case {"results": list(results), **more}:
-                self._take_receipts(where, results, more.get("promise"))
+                status = (one.get("status") if isinstance(one, dict) else None for one in results)
+                receipts = [one for one, said in zip(results, status, strict=True) if said != "rejected"]
+                self._put("promise", where, (more.get("promise"), receipts))
+                self._put("receipt", where, *receipts)
             case {"leaf_hash": _, "status": _, **more}:
-                self._take_receipts(where, [document], more.get("promise"))
+                self._take_json(where, {"results": [document], "promise": more.get("promise")})
             case list():
                 self._put("event", where, *document)
             case dict():
@@ -463,57 +482,47 @@ class Evidence:
             case _:
                 self._put("else", where, document)
 
-    def _take_receipts(self, where: str, results: Sequence[Any], promise: object) -> None:
-        receipts = [one for one in results if not isinstance(one, dict) or one.get("status") != "rejected"]
-        self._put("promise", where, (promise, receipts))
-        self._put("receipt", where, *receipts)
-
     def _put(self, kind: str, where: str, *documents: Any) -> None:
+        self._items += len(documents) + 1
+        if self._items > ITEMS_MAX:
+            raise Wrong(f"more than {ITEMS_MAX} items: give fewer at once")
         self.given.setdefault(kind, []).extend((where, one) for one in documents)
 
     def check(self) -> None:
         """Check all that was taken in: what gives a key, then what gives a root, and so on."""
-        kinds: dict[str, Callable[[Any], str]] = {
-            "identity": self._identity,
-            "checkpoint": self._checkpoint,
-            "page of proofs": self._page,
-            "inclusion": self._inclusion,
-            "proof": self._proof,
-            "consistency": self._consistency,
-            "promise": self._promise,
-            "history": self._item,
-            "receipt": self._receipt,
-            "event": self._event,
-            "else": self._else,
-        }
         before = len(self.wrong)
-        for kind, check in kinds.items():
+        for kind in KINDS.split():
+            check: Callable[[Any], str] = getattr(self, f"_{kind}")
             for where, document in self.given.get(kind, []):
+                if len(self.wrong) + len(self.missing) >= FAULTS_MAX:
+                    self.wrong.append("there is too much wrong: the rest was not looked at")
+                    return
                 try:
                     self.shown[where, check(document)] += 1
                 except Missing as missing:
                     self.missing.append(f"{where}: {missing}")
                 except Wrong as wrong:
                     self.wrong.append(f"{where}: {wrong}")
-                except (KeyError, TypeError, AttributeError, ValueError):
+                except (KeyError, TypeError, AttributeError, ValueError, RecursionError):
                     self.wrong.append(f"{where}: this is no {kind} as a creditsvc gives it")
             if kind == "identity" and len(self.wrong) > before:
                 return  # by another log's key everything else would seem wrong, too
 
     def _identity(self, found: Found) -> str:
-        key, receipt_key = (
-            VerifierKey.parse(found["verifier_key"]),
-            VerifierKey.parse(found["receipt_verifier_key"]),
-        )
+        key, receipt_key = map(VerifierKey.parse, (found["verifier_key"], found["receipt_verifier_key"]))
         if self.log is not None and self.log.key != key:
             raise Wrong("its key is not the key given")
         if self.receipt_key not in {None, receipt_key}:
             raise Wrong("its key for receipts is not the one given")
-        told = self.log is None
-        self.log, self.receipt_key = self.log or Log(key), receipt_key
-        return f"log {key.name}, key {key}" + (
-            "; taken from here on trust: compare it with what is published elsewhere" if told else ""
+        names = found.get("origin", key.name), receipt_key.name
+        if names != (key.name, key.name + RECEIPTS) or {key.algorithm, receipt_key.algorithm} != {ED25519}:
+            raise Wrong("its keys are not those of one log and of its receipts")
+        trusted = ["the log's key"] * (self.log is None) + ["the key for receipts"] * (
+            self.receipt_key is None
         )
+        self.log, self.receipt_key = self.log or Log(key), receipt_key
+        also = "; taken on trust from here, so compare with what is published elsewhere: " if trusted else ""
+        return f"the key {key}, for receipts {receipt_key}{also}{' and '.join(trusted)}"
 
     def _known(self) -> Log:
         if self.log is None:
@@ -524,7 +533,7 @@ class Evidence:
         if text.startswith(PROMISE):
             raise Wrong("a promise alone; give the answer that it came in")
         opened = self._known().checkpoint(text)
-        told = f"checkpoint of {opened.origin}: size {opened.size}, root {b64encode(opened.root).decode()}"
+        told = f"size {opened.size}, root {b64encode(opened.root).decode()}, signed by {opened.origin}"
         return told + self._cosigned(opened.note)
 
     def _cosigned(self, note: Note) -> str:
@@ -552,11 +561,8 @@ class Evidence:
 
     def _inclusion(self, found: tuple[str, str, Found]) -> str:
         entity, checkpoint, item = found
-        name, index, hashed = (
-            _named(entity, item),
-            _whole(item["index"]),
-            decoded(item["leaf_hash"], HASH_BYTES),
-        )
+        name, index = _named(entity, item), _whole(item["index"])
+        hashed = decoded(item["leaf_hash"], HASH_BYTES)
         try:
             hashes = [decoded(one, HASH_BYTES) for one in item["hashes"]]
             opened = self._known().entry(hashed, index, hashes, checkpoint)
@@ -574,18 +580,28 @@ class Evidence:
             raise Wrong(f"position {index}: no leaf as a creditsvc writes it")
         name = _named(leaf["entity"], leaf)
         self._place(name, index, hashed)
-        self._told.setdefault(None, []).append(Told(name, leaf, salt, hashed))
-        cosigned = self._cosigned(parse_note(parse_proof(text).checkpoint))
-        return f"{name} stands at position {index}, recorded at {leaf['recorded_at']}{cosigned}"
+        self._bound[hashed] = leaf
+        self._told.setdefault(None, []).append((name, leaf, salt, hashed))
+        cosigned = self._cosigned(log.checkpoint(parse_proof(text).checkpoint).note)
+        return f"{name} stands at position {index}, recorded at {_short(leaf['recorded_at'])}{cosigned}"
+
+    def _name(self, name: str, held: bytes | int) -> None:
+        """Hold a leaf, or a position, to be that of one entry."""
+        if (other := self._names.setdefault(held, name)) != name:
+            raise Wrong(f"{name}: its leaf or position is that of {other}")
 
     def _place(self, name: str, index: int, hashed: bytes) -> None:
+        self._name(name, hashed)
+        self._name(name, index)
         if self.placed.setdefault(name, (index, hashed)) != (index, hashed):
             raise Wrong(f"{name}: stands at position {self.placed[name][0]} and again at {index}")
 
-    def _item(self, found: tuple[Found | None, Found]) -> str:
-        before, item = found
+    def _history(self, found: tuple[str | None, Found | None, Found]) -> str:
+        page, before, item = found
         event, salt = item["event"], decoded(item["salt"], SALT_BYTES)
-        entity, name = event["subject"], _named(event["subject"], item)
+        entity, name = event["subject"], _named(event["subject"], item, of="event")
+        if page not in {None, entity}:
+            raise Wrong(f"{name}: stands in the history of another, {_short(page)}")
         if self.events.setdefault(entity, {}).setdefault(_whole(item["sequence"]), item) != item:
             raise Wrong(f"{name}: is told in two ways")
         leaf = {**item, "entity": entity}
@@ -596,12 +612,12 @@ class Evidence:
             raise Wrong(f"{name}: is not proven, and others of {entity} are")
         if hashed != decoded(item["leaf_hash"], HASH_BYTES):
             raise Wrong(f"{at}: its content is not what its leaf hash stands for")
+        self._name(name, hashed)
         if before is not None:
             self._require_after(at, before, item)
-        self._told.setdefault((event["source"], event["id"]), []).append(Told(name, leaf, salt, hashed))
-        return (
-            "event is what the log holds" if index is not None else "event is what its leaf hash stands for"
-        )
+        self._bound[hashed] = {**leaf, "source": event["source"]}
+        self._told.setdefault((event["source"], event["id"]), []).append((name, leaf, salt, hashed))
+        return f"event is what {'its leaf hash stands for' if index is None else 'the log holds'}"
 
     def _require_after(self, name: str, before: Found, item: Found) -> None:
         if not (before["sequence"] < item["sequence"] and before["recorded_at"] < item["recorded_at"]):
@@ -623,46 +639,74 @@ class Evidence:
         text, receipts = found
         if not receipts:
             return "no receipts"
+        for one in receipts:  # for the event as sent to be held to them
+            name, leaf = _named(one["entity"], one, of="event"), decoded(one["leaf_hash"], HASH_BYTES)
+            if "salt" in one:
+                told = (name, one, decoded(one["salt"], SALT_BYTES), leaf)
+                self._told.setdefault((one["source"], one["id"]), []).append(told)
         if text is None:
             raise Wrong("receipts without a promise")
         if self.receipt_key is None:
-            raise Missing(
-                "cannot be checked without the key for receipts: --receipt-key, or the well-known document"
-            )
+            raise Missing("cannot be checked without --receipt-key, or the well-known document")
         note = parse_note(text)
         verify_note(note, self.receipt_key)
         head, origin, delay_s, count, root = note.text[:-1].split("\n")
         hashes = [decoded(one["leaf_hash"], HASH_BYTES) for one in receipts]
-        if (head, f"{origin}/receipts") != (PROMISE, self.receipt_key.name):
+        log = origin if self.log is None else self.log.key.name
+        if (head, origin, origin + RECEIPTS) != (PROMISE, log, self.receipt_key.name):
             raise Wrong("the promise is not for receipts of this log")
         if (number(count), decoded(root)) != (len(hashes), root_of(hashes)):
             raise Wrong("the promise is for other receipts than these")
         return f"{origin} promises that each leaf is in the log within {number(delay_s)} s of its recording"
 
     def _receipt(self, found: Found) -> str:
-        name, hashed = _named(found["entity"], found), decoded(found["leaf_hash"], HASH_BYTES)
-        if "salt" in found:
-            told = Told(name, found, decoded(found["salt"], SALT_BYTES), hashed)
-            self._told.setdefault((found["source"], found["id"]), []).append(told)
+        name, hashed = _named(found["entity"], found, of="event"), decoded(found["leaf_hash"], HASH_BYTES)
+        self._name(name, hashed)
         logged = self._is_logged(name, hashed)
         item = self.events.get(found["entity"], {}).get(found["sequence"])
         facts = ("recorded_at", "leaf_hash", "salt")
-        if item is not None and any(item[fact] != found.get(fact, item[fact]) for fact in facts):
+        told = item is not None and any(item[fact] != found.get(fact, item[fact]) for fact in facts)
+        if told or (item is not None and item["event"]["id"] != found["id"]):
             raise Wrong(f"{name}: the receipt and the history tell of it in two ways")
-        if logged:
+        leaf, bound = self._bound.get(hashed), ("entity", "sequence", "recorded_at", "source")
+        if leaf is not None and any(found[fact] != leaf.get(fact) for fact in bound):
+            raise Wrong(f"{name}: the receipt does not say of it what its leaf says")
+        if logged and leaf:
             return "receipt is kept: its leaf is in the log (whether in time, no proof can tell)"
-        return "receipt of which no proof is given: whether it is kept is not shown"
+        said = "a receipt's leaf hash is in the log" if logged else UNPROVEN
+        return said if leaf else f"{said}; what it says of it is not checked: give the event or its proof"
 
     def _event(self, event: Found) -> str:
         identity = (event["source"], event["id"])
-        same = self._told.get(identity, [])
+        same, contents = self._told.get(identity, []), dict[str, bytes]()
         for one in same:
-            if not one.is_of(event):
-                raise Wrong(f"{one.name}: is not the content of the event {event['id']} as it was sent")
-        found = same or [one for one in self._told.get(None, []) if one.is_of(event)]
+            if not self._is_of(one, event, contents):
+                raise Wrong(f"{one[0]}: is not the content of the event {_short(event['id'])} as sent")
+        found = same or [one for one in self._told.get(None, []) if self._is_of(one, event, contents)]
         if not found:
-            raise Wrong(f"event {event['id']}: no receipt, proof or history given speaks of it")
-        return f"event is the content of {found[0].name}"
+            raise Wrong(f"event {_short(event['id'])}: no receipt, proof or history given speaks of it")
+        for _, leaf, _, hashed in found:
+            self._bound[hashed] = {**leaf, "source": event["source"]}
+        return f"event is the content of {found[0][0]}"
+
+    def _is_of(self, told: Told, event: Found, contents: dict[str, bytes]) -> bool:
+        """Tell whether a leaf is of an event as sent, save that its subject may be written in another way."""
+        name, facts, salt, hashed = told
+        sent, entity = event["subject"], facts["entity"]
+        subject = self._subject(sent) if self._subject and sent != entity else sent
+        if subject != entity and self._subject:
+            return False
+        cost = 1 if entity in contents else REWRITING_COST
+        content = contents.get(entity) or canonical({**event, "subject": entity})
+        self._hashed += cost * (len(content) + HASHED_EACH) if contents else 0
+        contents[entity] = content
+        if self._hashed > HASHED_MAX:
+            raise Missing("too many events and leaves to hold against each other: give fewer at once")
+        found = leaf_hash(_leaf(facts, event["source"], commitment(salt, content))) == hashed
+        if found and subject != entity:
+            same = "`creditsvc verify` tells if it is the same"
+            raise Missing(f"{name}: its subject as sent was {_short(sent)}; {same}")
+        return found
 
     def _else(self, _: object) -> str:
         raise Wrong("nothing that can be checked here")
@@ -673,14 +717,16 @@ class Evidence:
             yield f"{where}: {what}" + (f", {count} times" if count > 1 else "")
         names = [_named(entity, item) for entity, held in self.events.items() for item in held.values()]
         if names:
-            proven = sum(name in self.placed for name in names)
+            proven = sum(self.placed.get(name, (0, b""))[1] in self._bound for name in names)
             yield f"{proven} of {len(names)} events are proven to be in the log"
+        if hollow := sum(hashed not in self._bound for _, hashed in self.placed.values()):
+            yield f"not shown: that {hollow} leaves in the log are those of the events that they are called"
         if apart := self._apart():
             yield f"not shown: that the newest checkpoint continues those of {', '.join(map(str, apart))}"
 
     def faults(self) -> list[str]:
         """Name what is wrong, and what could not be checked for want of something else."""
-        wrong = [f"WRONG: {fault}" for fault in self.wrong]
+        wrong = [f"WRONG: {fault}" for fault in dict.fromkeys(self.wrong)]
         return wrong + [f"MISSING: {what}" for what in self.missing]
 
     def _apart(self) -> list[int]:
@@ -693,14 +739,22 @@ class Evidence:
         return sorted(sizes - joined)
 
 
-def _named(entity: str, item: Found) -> str:
+def _short(written: object) -> str:
+    """Repeat what may be long."""
+    text = str(written)
+    return text if len(text) <= NAME_CHARACTERS_MAX else f"{text[:NAME_CHARACTERS_MAX]}…"
+
+
+def _named(entity: str, item: Found, of: str = "") -> str:
+    if not isinstance(entity, str) or len(entity) > NAME_CHARACTERS_MAX or (of and "notice" in item):
+        raise TypeError
     if "notice" in item:
         return f"{entity} notice {_whole(item['notice'])}"
     return f"{entity} event {_whole(item['sequence'])}"
 
 
 def _whole(value: object) -> int:
-    if type(value) is not int or value < 0:
+    if type(value) is not int or not 0 <= value <= SIZE_MAX:
         raise TypeError
     return value
 
@@ -734,10 +788,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except (ValueError, OSError) as error:
             evidence.wrong.append(f"{name}: {error}")
     evidence.check()
-    profiles = [
-        f"{where}: not checked: `creditsvc verify` does" for where, _ in evidence.given.get("profile", [])
-    ]
-    lines = [*evidence.report(), *profiles, *evidence.faults()]
+    lines = [*evidence.report(), *evidence.faults()]
+    lines += [f"{at}: only `creditsvc verify` checks it" for at, _ in evidence.given.get("profile", [])]
     lines.append("something is wrong or missing" if evidence.faults() else "nothing wrong found")
     sys.stdout.write("".join(printable(line) + "\n" for line in lines))
     return 1 if evidence.faults() else 0

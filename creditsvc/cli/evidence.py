@@ -65,7 +65,8 @@ Examples:
 def command(entity: str, url: str, key: str | None, since: Path | None, patience: int, output: Path) -> None:
     """Save what the service says of ENTITY, with its proofs.
 
-    All is in one file, with the proofs that it is in the log. `creditsvc verify` checks the file offline: give it the log's key as you know it, not as the file says.
+    All is in one file, which `creditsvc verify` checks offline: give it the log's key as you know it, not
+    as the file says.
     """
     address = arguments.address(url)
     entity = arguments.organisation(entity, "ENTITY")

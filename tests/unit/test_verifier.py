@@ -222,7 +222,8 @@ def test_the_program_needs_nothing_of_the_service(tmp_path):
     )
     assert (done.returncode, done.stderr) == (0, "")
     told = done.stdout.splitlines()
-    assert told[0].startswith("old: checkpoint of log.example/1: size 3, root ")
+    assert told[0].startswith("old: size 3, root ")
+    assert told[0].endswith(", signed by log.example/1")
     assert told[1].startswith("proof: ")
     assert "stands at position 2" in told[1]
     assert told[2] == "consistency: nothing of the log of size 3 was altered or removed up to size 5"
