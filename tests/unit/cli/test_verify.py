@@ -381,3 +381,10 @@ async def test_evidence_without_a_checkpoint_is_a_wrong_call(tmp_path, saved):
     (tmp_path / "older").write_bytes(orjson.dumps(saved))
     done = await Server().save("--since", tmp_path / "older", "--output", tmp_path / "saved")
     assert done.exit_code == 2
+
+
+def test_only_some_profiles_are_folded_at_once(check):
+    profiles = {str(place): TOLD.profile() for place in range(verify.PROFILES_MAX + 1)}
+    done = check(TOLD.history(), bundle(profiles))
+    assert done.exit_code == 1
+    assert done.told[-1] == f"MISSING: d1, {verify.PROFILES_MAX}: too many profiles at once"
