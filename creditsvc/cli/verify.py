@@ -22,7 +22,7 @@ from creditsvc.verifier import ED25519, Evidence, VerifierKey, Wrong
 from scoring import engine
 
 FILE_MAX_BYTES = 512 * 2**20
-PROFILES_MAX = 20  # each is folded from all its events
+PROFILES_MAX = 100
 
 
 @click.command(
@@ -60,10 +60,7 @@ def command(
     for path in files:
         _read(evidence, path)
     evidence.check()
-    profiles = evidence.given.get("profile", [])
-    for where, profile in profiles[:PROFILES_MAX]:
-        _check_profile(evidence, where, profile)
-    evidence.missing.extend(f"{where}: too many profiles at once" for where, _ in profiles[PROFILES_MAX:])
+    _check_profiles(evidence)
     for line in evidence.report():
         print(printable(line))
     for fault in evidence.faults():
@@ -99,6 +96,18 @@ def _read(evidence: Evidence, path: Path) -> None:
         evidence.take(str(path), content.decode())
     except UnicodeDecodeError:
         evidence.wrong.append(f"{path}: this is not UTF-8")
+
+
+def _check_profiles(evidence: Evidence) -> None:
+    """Check one profile of each organisation, for each is folded from all its events."""
+    folded: set[str] = set()
+    for where, profile in evidence.given.get("profile", []):
+        entity = str(profile.get("entity"))
+        if entity in folded or len(folded) == PROFILES_MAX:
+            evidence.missing.append(f"{where}: too many profiles at once: give one of each organisation")
+            continue
+        folded.add(entity)
+        _check_profile(evidence, where, profile)
 
 
 def _check_profile(evidence: Evidence, where: str, profile: Mapping[str, Any]) -> None:

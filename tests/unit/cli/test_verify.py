@@ -384,7 +384,12 @@ async def test_evidence_without_a_checkpoint_is_a_wrong_call(tmp_path, saved):
 
 
 def test_only_some_profiles_are_folded_at_once(check):
-    profiles = {str(place): TOLD.profile() for place in range(verify.PROFILES_MAX + 1)}
-    done = check(TOLD.history(), bundle(profiles))
-    assert done.exit_code == 1
-    assert done.told[-1] == f"MISSING: d1, {verify.PROFILES_MAX}: too many profiles at once"
+    others = {str(place): {"score": {}, "entity": str(place)} for place in range(verify.PROFILES_MAX)}
+    said = "too many profiles at once: give one of each organisation"
+    for profiles, told in (
+        ({"0": TOLD.profile(), "1": TOLD.profile()}, 1),
+        (others | {"x": TOLD.profile()}, "x"),
+    ):
+        done = check(TOLD.history(), bundle(profiles))
+        assert done.exit_code == 1
+        assert done.told[-1] == f"MISSING: d1, {told}: {said}"
