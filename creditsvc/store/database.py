@@ -15,6 +15,7 @@ APPENDING = "creditsvc append"
 LOOKING_UP = "creditsvc look-up"
 SEQUENCING = "creditsvc sequence"
 NOTING = "creditsvc access"
+ACCESS_CONNECTIONS = 2  # per worker: one writes down who looked, the other files it
 
 _CONNECT_TIMEOUT_S = 10.0  # bounds what a first host that hangs costs
 _ANSWER_GRACE_S = 5.0  # the server ends a long statement itself; this is for one that cannot answer any more
@@ -57,7 +58,7 @@ async def sequence_pool(dsn: str, settings: Settings) -> Pool:
 
 async def access_pool(dsn: str, settings: Settings) -> Pool:
     """Open the connections that may write down who looked: one for that, one to file it."""
-    return await _pool(dsn, _session("creditsvc_access", NOTING, settings), 2, settings)
+    return await _pool(dsn, _session("creditsvc_access", NOTING, settings), ACCESS_CONNECTIONS, settings)
 
 
 def _session(role: str, name: str, settings: Settings) -> dict[str, str]:

@@ -13,7 +13,7 @@ from creditsvc.ledger.feed_tips import WAITING_OF_KEY_MAX
 from creditsvc.web.feed_shapes import FeedPage
 from tests.feeding import leaf_of
 from tests.interface import problem
-from tests.making import ENTITY, SOURCE, raw
+from tests.making import OTHER_ENTITY, SOURCE, raw
 from tests.processes import WORKERS, service
 
 FEED = "/v1/log/events"
@@ -152,11 +152,11 @@ async def test_what_cannot_be_asked_is_refused(api, query, status, slug):
 
 
 async def test_an_identifier_is_taken_as_people_write_it(api):
-    await api.taken("agency", raw("honour.granted", "H-feed", subject=ENTITY))
+    await api.taken("agency", raw("honour.granted", "H-feed", subject=OTHER_ENTITY))
     await end(api)
-    written = "USCC: 9135 0100 M000 100Y 43".replace(" ", "%20")
+    written = "SIREN: 552 081 317".replace(" ", "%20")
     page = await feed(api, "operator", entity=written, limit=1)
-    assert page["items"][0]["entity"] == ENTITY
+    assert page["items"][0]["entity"] == OTHER_ENTITY
 
 
 async def test_who_leaves_makes_room_for_who_comes(api):

@@ -328,10 +328,14 @@ async def test_a_back_dated_event_that_a_log_waves_through_is_named(tampered):
     """As its newest entry, by a log that does not look at times."""
     connection, log = tampered.connection, tampered.log
     forged = await tampering.back_date(connection, (ENTITIES[2], 1), timedelta(hours=1))
-    await connection.execute(
-        "insert into log_pending (entity_id, sequence, recorded_at) values ($1, $2, '-infinity')", *forged
-    )
-    await connection.execute("update log_state set complete_until = null")
+    async with connection.transaction():
+        await connection.execute(
+            "select pg_advisory_xact_lock(7240117, 3)"
+        )  # no sequencer is at work meanwhile
+        await connection.execute(
+            "insert into log_pending (entity_id, sequence, recorded_at) values ($1, $2, '-infinity')", *forged
+        )
+        await connection.execute("update log_state set complete_until = null")
     log.events += 1
     await log.reaches(log.events)
     faults = await tampered.named(full=False)
