@@ -16,7 +16,7 @@ from creditsvc.ledger.entries import entry
 from creditsvc.ledger.feed import Feed
 from creditsvc.ledger.feed_rules import Reading
 from creditsvc.settings import Settings
-from creditsvc.store.database import connect, lookup_pool
+from creditsvc.store.database import APPENDING, connect, lookup_pool
 from creditsvc.verifier import canonical
 from creditsvc.web.feed_shapes import FeedPage
 from tests.making import CATALOGUE, OTHER_SOURCE, RULES, SOURCE
@@ -53,6 +53,8 @@ async def whole_log(dsn):
 async def notice_of(dsn, entity, record, source=SOURCE):
     """Have the service tell, out of turn, that a record expired."""
     connection = await connect(dsn)
+    # By this name the sequencer knows who may still record something of this instant.
+    await connection.execute(f"set application_name to '{APPENDING}'")
     async with connection.transaction():
         await connection.execute("select from entity where entity_id = $1 for update", entity)
         number = await connection.fetchval(
