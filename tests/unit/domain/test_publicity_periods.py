@@ -139,7 +139,8 @@ def test_periods_are_in_order_and_boundaries_are_known(entity, severity, day, da
         assert found.public_until is None
         return
     assert found.public_from <= found.repairable_from <= found.public_until
-    without = penalty_of(severity, day, entity, published, **{**data, "public_until": "2199-12-31"})
+    rest = {name: value for name, value in data.items() if name != "public_until"}
+    without = penalty_of(severity, day, entity, published, **rest)
     longest = publicity(without, CATALOGUE, zone)
     assert longest.public_from == found.public_from
     assert longest.public_until >= found.public_until
