@@ -159,7 +159,8 @@ GRANT INSERT(entities) ON TABLE creditsvc.access_arrived TO creditsvc_access;
 CREATE TABLE creditsvc.agency (
     source text NOT NULL COLLATE pg_catalog."C",
     name text NOT NULL,
-    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT agency_source_check CHECK ((source !~* '^urn:entity:'::text))
 );
 COMMENT ON TABLE creditsvc.agency IS 'Who hands events in, known by the CloudEvents source that its keys are bound to';
 ALTER TABLE ONLY creditsvc.agency
@@ -264,6 +265,7 @@ CREATE TABLE creditsvc.event (
     leaf_hash bytea NOT NULL,
     opens boolean NOT NULL,
     touches_public boolean NOT NULL,
+    holder text COLLATE pg_catalog."C",
     CONSTRAINT event_leaf_hash_check CHECK ((octet_length(leaf_hash) = 32)),
     CONSTRAINT event_salt_check CHECK ((octet_length(salt) = 16)),
     CONSTRAINT event_sequence_check CHECK ((sequence > 0))
@@ -273,6 +275,7 @@ COMMENT ON COLUMN creditsvc.event.content IS 'The CloudEvent in canonical JSON (
 COMMENT ON COLUMN creditsvc.event.salt IS 'Blinds the commitment to the content in the leaf; erased with it when the law says so';
 COMMENT ON COLUMN creditsvc.event.opens IS 'The first event held on its record: where the record stands in the list of records';
 COMMENT ON COLUMN creditsvc.event.touches_public IS 'The public view changed with this event';
+COMMENT ON COLUMN creditsvc.event.holder IS 'The source that handed the record in which this is about, where that is another; null: this source';
 ALTER TABLE ONLY creditsvc.event
     ADD CONSTRAINT event_pkey PRIMARY KEY (entity_id, sequence);
 CREATE TRIGGER event_append_only BEFORE DELETE OR UPDATE ON creditsvc.event FOR EACH ROW EXECUTE FUNCTION creditsvc.refuse_change();

@@ -24,23 +24,29 @@ from creditsvc.domain.catalogue_file import (
     CatalogueInvalid,
     Field,
     File,
+    Move,
     Publicity,
     RecordClass,
     Role,
     RuleSet,
     State,
     Term,
-    Title,
     TypeEntry,
 )
+from creditsvc.domain.catalogue_procedures import CaseKind, Clock, Procedure
 from creditsvc.domain.kinds import OPTIONAL, SCORED, STRICT, require_any, value_type
+from creditsvc.domain.titles import Title
 from creditsvc.domain.violations import pointer
 
 __all__ = [
+    "CaseKind",
     "Catalogue",
     "CatalogueInvalid",
+    "Clock",
     "EventType",
     "Field",
+    "Move",
+    "Procedure",
     "Publicity",
     "RecordClass",
     "Role",
@@ -59,6 +65,7 @@ class EventType:
     """A type of event: what it does to a record (``role``), and what its data must be (``model``).
 
     ``record_class`` is None for what may be said of any record; ``state`` is what a closing one leaves.
+    ``move`` is what it does to a case of the kind that ``procedure`` names.
     """
 
     name: str
@@ -71,6 +78,8 @@ class EventType:
     defaults: Mapping[str, str]
     example: Mapping[str, Any]
     model: type[BaseModel]
+    procedure: CaseKind | None = None
+    move: Move | None = None
 
     def record_of(self, data: Mapping[str, Any]) -> str:
         """Give the number of the record that checked data is about."""
@@ -89,6 +98,7 @@ class Catalogue:
     classes: Mapping[str, RecordClass]
     types: Mapping[str, EventType]
     publicity: Mapping[str, Publicity]
+    procedures: Mapping[CaseKind, tuple[Procedure, ...]]
     file: Mapping[str, Any]
 
     @functools.cached_property
@@ -171,6 +181,7 @@ def read(content: bytes) -> Catalogue:
         classes=file.classes,
         types=types,
         publicity=file.publicity,
+        procedures=file.procedures,
         file=written,
     )
 
@@ -219,6 +230,8 @@ def _event_type(entry: TypeEntry, file: File) -> EventType:
         defaults=entry.defaults,
         example=entry.example,
         model=_model(entry, members),
+        procedure=entry.procedure,
+        move=entry.move,
     )
 
 

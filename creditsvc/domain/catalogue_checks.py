@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Mapping
 
 from creditsvc.domain.catalogue_file import CatalogueInvalid, Field, File, TypeEntry
+from creditsvc.domain.catalogue_procedures import check_procedures
 from creditsvc.domain.catalogue_rule_sets import check_publicity
 from creditsvc.domain.kinds import LIMITS, SCORED
+from creditsvc.domain.moves import MOVES
 from creditsvc.domain.violations import pointer
 
 Problem = tuple[str, str]
@@ -12,15 +14,20 @@ Problem = tuple[str, str]
 # The fields by which the fold of a record tells what an event of a role is about.
 _ROLE_NEEDS: Mapping[str, tuple[str, ...]] = {
     "corrects": ("changes",),
-    "objects": ("objection", "ground"),
-    "decides": ("objection", "decision"),
 }
-_ON_ANY_RECORD = frozenset({"corrects", "revokes", "repairs", "objects", "decides"})
+# The same for the moves of a case; which case it is, the field tells that is named like its kind.
+_MOVE_NEEDS: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("objection", "open"): ("ground",),
+    ("objection", "decide"): ("decision",),
+}
+_ON_ANY_RECORD = frozenset({"corrects", "revokes", "repairs", "shields", "unshields", "moves"})
 
 
 def check(file: File) -> None:
     """Check the file as a whole; ``CatalogueInvalid`` names everything that is wrong."""
-    problems = [*_fields(file), *_classes(file), *_types(file), *check_publicity(file)]
+    openings = {name for name, entry in file.types.items() if entry.role in {"opens", "states"}}
+    procedures = check_procedures(file.procedures, file.classes.keys(), openings)
+    problems = [*_fields(file), *_classes(file), *_types(file), *check_publicity(file), *procedures]
     if problems:
         raise CatalogueInvalid(problems)
 
@@ -88,6 +95,19 @@ def _role(file: File, entry: TypeEntry) -> Iterator[Problem]:
     for name in _ROLE_NEEDS.get(entry.role, ()):
         if name not in entry.required:
             yield "/required", f"role {entry.role} needs {name}"
+    yield from _moves(entry)
+
+
+def _moves(entry: TypeEntry) -> Iterator[Problem]:
+    if entry.procedure is None or entry.move is None:
+        if entry.role == "moves" or (entry.procedure, entry.move) != (None, None):
+            yield "/move", "a type of role moves, and no other, has a procedure and a move of it"
+        return
+    if entry.role != "moves" or entry.move not in MOVES[entry.procedure]:
+        yield "/move", "the procedure has no such move"
+    for name in (entry.procedure, *_MOVE_NEEDS.get((entry.procedure, entry.move), ())):
+        if name not in entry.required:
+            yield "/required", f"this move needs {name}"
 
 
 def _members(file: File, entry: TypeEntry) -> Iterator[Problem]:

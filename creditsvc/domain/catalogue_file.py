@@ -8,9 +8,14 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import ConfigDict
 
+from creditsvc.domain.catalogue_procedures import CaseKind, Procedure
 from creditsvc.domain.kinds import Kind
+from creditsvc.domain.titles import Title
 
-Role = Literal["opens", "closes", "states", "corrects", "revokes", "repairs", "objects", "decides"]
+Role = Literal["opens", "closes", "states", "corrects", "revokes", "repairs", "shields", "unshields", "moves"]
+Move = Literal[
+    "open", "accept", "decide", "appeal", "withdraw", "ask", "supplement", "refuse", "extend", "deny"
+]
 State = Literal["ended", "cleared", "removed", "fulfilled", "broken", "withdrawn"]
 
 _SHAPE = ConfigDict(extra="forbid")  # of the file: what this code does not know, it does not ignore
@@ -22,15 +27,6 @@ class CatalogueInvalid(ValueError):  # noqa: N818  it says what the file is
     def __init__(self, problems: list[tuple[str, str]]) -> None:
         super().__init__("; ".join(f"{place or '/'}: {what}" for place, what in problems))
         self.problems = problems
-
-
-@dataclass(frozen=True, slots=True)
-class Title:
-    """What people call it."""
-
-    __pydantic_config__ = _SHAPE
-    zh: str
-    en: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +153,8 @@ class TypeEntry:
     optional: tuple[str, ...]
     example: Mapping[str, Any]
     state: State | None = None
+    procedure: CaseKind | None = None
+    move: Move | None = None
     at_least_one_of: tuple[str, ...] = ()
     defaults: Mapping[str, str] = field(default_factory=dict)
 
@@ -174,3 +172,4 @@ class File:
     classes: Mapping[str, RecordClass]
     types: Mapping[str, TypeEntry]
     publicity: Mapping[str, Publicity]
+    procedures: Mapping[CaseKind, tuple[Procedure, ...]]

@@ -41,6 +41,7 @@ _SOURCE = re.compile(patterns.URI_REFERENCE)
 _SOURCE_MAX = 256
 
 _MONEY = {"value", "currency"}
+_DOCUMENT = {"reference", "sha256"}
 
 _PERSON_DETAIL = "Data about natural persons is not taken; leave out the number that the rule names"
 _RULE_NAMES = {
@@ -66,6 +67,16 @@ class Event:
     data: dict[str, Any]
     content: bytes
     content_sha256: bytes
+
+    @property
+    def holder(self) -> str:
+        """The source that handed in the record that this is about: its own unless it names another."""
+        return str(self.data.get("record_source", self.source))
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Which record of the organisation it is about: its number, and who holds it."""
+        return (self.record, self.holder)
 
 
 def _instant(written: object, info: ValidationInfo[datetime]) -> datetime:
@@ -228,9 +239,9 @@ def _refuse_persons(raw: dict[str, Any]) -> None:
 
 
 def _texts(value: Any, place: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Walk every text, and of amounts of money only those that hold a resident ID.
+    """Walk every text; of amounts of money and hashes of documents only those that hold a resident ID.
 
-    A fine of 18,228,000,000 yuan would pass for a mobile number.
+    A fine of 18,228,000,000 yuan would pass for a mobile number, and so would a part of many a hash.
     """
     if isinstance(value, str):
         yield place, value
@@ -240,6 +251,10 @@ def _texts(value: Any, place: tuple[str | int, ...]) -> Iterator[tuple[tuple[str
     elif isinstance(value, dict) and value.keys() == _MONEY:
         if persons.holds_resident_id(value["value"].replace(".", "")):
             yield (*place, "value"), value["value"]
+    elif isinstance(value, dict) and value.keys() == _DOCUMENT:
+        yield from _texts(value["reference"], (*place, "reference"))
+        if persons.holds_resident_id(value["sha256"]):
+            yield (*place, "sha256"), value["sha256"]
     elif isinstance(value, dict):
         for name, item in value.items():
             yield from _texts(item, (*place, name))

@@ -25,6 +25,7 @@ Kind = Literal[
     "count",
     "site",
     "violations",
+    "documents",
     "changes",
 ]
 
@@ -40,6 +41,7 @@ LIMITS: Mapping[str, str | None] = {
     "count": "maximum",
     "site": None,
     "violations": "max_items",
+    "documents": "max_items",
     "changes": None,
 }
 
@@ -154,6 +156,25 @@ class ViolationFound(BaseModel):
     out_of_service: bool = Field(default=OPTIONAL, title="Put out of service for it")
 
 
+class Document(BaseModel):
+    """A document that proves something: where it is kept, and what it hashes to. It is not handed in here."""
+
+    model_config = STRICT | ConfigDict(
+        title="Document", json_schema_extra={"description": "A document kept elsewhere"}
+    )
+    reference: line(256) = Field(title="By which it is found, such as its number")  # type: ignore[valid-type]
+    sha256: Annotated[str, StringConstraints(pattern=patterns.SHA256)] = Field(
+        default=OPTIONAL, title="SHA-256 of the document, in lower-case hexadecimal"
+    )
+
+
+LISTED: Mapping[Kind, Any] = {
+    "identifiers": Identifier,
+    "violations": ViolationFound,
+    "documents": Document,
+}
+
+
 def require_any(model: BaseModel) -> BaseModel:
     """Refuse an object that says nothing."""
     if not model.model_fields_set:
@@ -169,8 +190,8 @@ def value_type(kind: Kind, limit: int | None, codes: tuple[str, ...]) -> Any:
         return line(limit)
     if kind == "count" and limit is not None:
         return Annotated[int, Field(ge=0, le=limit)]
-    if kind in {"identifiers", "violations"} and limit is not None:
-        item: Any = Identifier if kind == "identifiers" else ViolationFound
+    if kind in LISTED and limit is not None:
+        item: Any = LISTED[kind]
         return Annotated[list[item], Field(min_length=1, max_length=limit)]
     if kind == "code":
         return Literal[codes]

@@ -20,6 +20,7 @@ TIME = (
 )
 MONEY = r"^(0|[1-9][0-9]{0,13})(\.[0-9]{1,4})?$"  # 18 digits at most: numeric(18, 4)
 CURRENCY = r"^[A-Z]{3}$"
+SHA256 = r"^[0-9a-f]{64}$"
 URI_REFERENCE = rf"^{_URI_CHARACTERS}$"
 URI = rf"^[A-Za-z][A-Za-z0-9+.-]*:{_URI_CHARACTERS}$"
 
@@ -30,6 +31,7 @@ DETAILS: Mapping[str, str] = {
     TIME: "A time of RFC 3339 with its offset, from 1900 on, such as 2026-03-05T00:00:00+08:00",
     MONEY: "A decimal number as text: up to 14 digits and up to 4 decimals, no sign, no exponent",
     CURRENCY: "A currency code of ISO 4217: three capital letters",
+    SHA256: "A SHA-256: 64 hexadecimal digits, lower-case",
     URI_REFERENCE: "A URI reference (RFC 3986)",
     URI: "An absolute URI (RFC 3986)",
 }

@@ -4,11 +4,12 @@ Pure. Periods are counted in days of the place of the entity's authorities, and 
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from creditsvc.domain import instants
+from creditsvc.domain.cases import withheld_from
 from creditsvc.domain.catalogue import Catalogue, Term
 from creditsvc.domain.catalogue import Publicity as Rules
 from creditsvc.domain.catalogue_rule_sets import UNTOLD
@@ -74,7 +75,12 @@ def publicity(record: Record, catalogue: Catalogue, zone: ZoneInfo) -> Publicity
     """Apply the rule that the record's class names; what is withdrawn is public no more."""
     if record.withdrawn or record.record_class is None:
         return NEVER
-    rules = catalogue.publicity[catalogue.classes[record.record_class].publicity]
+    given = _by_rule(record, record.record_class, catalogue, zone)
+    return _withheld(given, withheld_from(record, catalogue, zone))
+
+
+def _by_rule(record: Record, record_class: str, catalogue: Catalogue, zone: ZoneInfo) -> Publicity:
+    rules = catalogue.publicity[catalogue.classes[record_class].publicity]
     if rules.kind == "term":
         return _by_rule_set(record, rules, day_of(record, catalogue, zone), zone)
     if rules.kind == "never" or (rules.kind == "while-standing" and record.state != STANDING):
@@ -124,6 +130,13 @@ def _shortened(given: Publicity, record: Record, zone: ZoneInfo) -> Publicity:
     end = max(end, given.public_from)
     repairable = None if given.repairable_from is None else min(given.repairable_from, end)
     return Publicity(given.public_from, repairable, end, given.rule)
+
+
+def _withheld(given: Publicity, end: datetime | None) -> Publicity:
+    """End publicity where an objection has gone undecided for too long."""
+    if end is None or given.public_from is None or (given.public_until and given.public_until <= end):
+        return given
+    return replace(given, public_until=max(end, given.public_from))
 
 
 def _end_of(written: str | None, zone: ZoneInfo) -> datetime | None:

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from creditsvc.domain.cases import Case, docket
 from creditsvc.domain.catalogue import Catalogue
 
 STANDING = "standing"
+SHIELDED = "shielded"  # while its organisation is being reorganised
 AWAITED = "awaited"  # amendments have arrived, the record itself has not
 REVOKED = "revoked"
 REPAIRED = "repaired"
@@ -32,6 +34,11 @@ class Entry:
     touches_public: bool = False
 
     @property
+    def holder(self) -> str:
+        """The source that handed in the record that this is about: its own unless it names another."""
+        return str(self.data.get("record_source", self.source))
+
+    @property
     def order(self) -> tuple[datetime, int, str]:
         """Where it stands among the events of its record. Of two at one time, ``…/2`` precedes ``…/10``."""
         return (self.time, len(self.id), self.id)
@@ -40,6 +47,8 @@ class Entry:
 @dataclass(frozen=True, slots=True)
 class Record:
     """What the events of one record come to. ``type``, ``record_class`` and ``time`` are of its opening.
+
+    ``cases`` are in the order in which they were opened; ``objections`` the numbers of those that mark it.
 
     ``opened_at``: when the service first recorded an opening of it, which publishes it; ``recorded_at``: when
     the last of its events.
@@ -56,11 +65,12 @@ class Record:
     opened_at: datetime | None
     recorded_at: datetime
     sequences: tuple[int, ...]
+    cases: tuple[Case, ...] = ()
 
     @property
     def withdrawn(self) -> bool:
         """Neither published nor shared nor scored any more (and an awaited one not yet)."""
-        return self.state in {REVOKED, REPAIRED, AWAITED}
+        return self.state in {REVOKED, REPAIRED, SHIELDED, AWAITED}
 
 
 class _Fold:
@@ -70,8 +80,6 @@ class _Fold:
         self.changes: dict[str, Any] = {}
         self.closed: tuple[str | None, str] | None = None
         self.states: set[str] = set()
-        self.opened: set[str] = set()
-        self.decided: set[str] = set()
 
     def take(self, entry: Entry, catalogue: Catalogue) -> None:
         kind = catalogue.types[entry.type]
@@ -88,17 +96,15 @@ class _Fold:
                 self.states.add(REVOKED)
             case "repairs":
                 self.states.add(REPAIRED)
-            case "objects":
-                self.opened.add(entry.data["objection"])
-            case "decides":
-                self.decided.add(entry.data["objection"])
 
-    def state(self) -> str:
+    def state(self, *, shielded: bool) -> str:
         if self.opening is None:
             return AWAITED
         for final in (REVOKED, REPAIRED):
             if final in self.states:
                 return final
+        if shielded:
+            return SHIELDED
         if self.closed is not None and self.closed[0] == self.record_class:
             return self.closed[1]
         return STANDING
@@ -122,19 +128,20 @@ def fold(entries: Iterable[Entry], catalogue: Catalogue) -> Record:
     so_far = _Fold()
     for entry in sorted(arrived, key=lambda entry: entry.order):
         so_far.take(entry, catalogue)
-    opening = so_far.opening
+    opening, held = so_far.opening, docket(arrived, catalogue)
     return Record(
         number=arrived[0].record,
-        source=arrived[0].source,
+        source=arrived[0].holder,
         type=opening.type if opening else None,
         record_class=so_far.record_class,
         time=opening.time if opening else None,
-        state=so_far.state(),
+        state=so_far.state(shielded=held.shielded),
         data=so_far.data(catalogue),
-        objections=frozenset(so_far.opened - so_far.decided),
+        objections=frozenset(case.number for case in held.cases.values() if case.marks),
         opened_at=_opened_at(arrived, catalogue),
         recorded_at=arrived[-1].recorded_at,
         sequences=tuple(entry.sequence for entry in arrived),
+        cases=tuple(held.cases.values()),
     )
 
 
