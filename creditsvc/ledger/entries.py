@@ -7,11 +7,13 @@ import asyncpg
 import orjson
 from asyncpg.pool import PoolConnectionProxy
 
+from creditsvc.domain.canonical import leaf, notice_leaf
 from creditsvc.domain.profile import Line, plain
 from creditsvc.domain.records import Entry
 from scoring.engine import ZERO, Contribution
 
 Row = asyncpg.Record
+Place = tuple[str, str, int]  # entity, event or notice, sequence or number
 
 if TYPE_CHECKING:  # generic in the stubs only
     Session = asyncpg.Connection[Row] | PoolConnectionProxy[Row]
@@ -33,6 +35,14 @@ def entry(row: Row) -> Entry:
         data=content["data"],
         touches_public=row["touches_public"],
     )
+
+
+def leaf_of(place: Place, row: Row, commitment: bytes) -> bytes:
+    """Write the leaf of a stored event or notice. ``ValueError`` and its like where its time makes none."""
+    entity, kind, number = place
+    if kind == "notice":
+        return notice_leaf(entity, number, row["due"], row["recorded_at"], commitment)
+    return leaf(entity, number, row["recorded_at"], row["source"], commitment)
 
 
 def stored_line(row: Row) -> Line:

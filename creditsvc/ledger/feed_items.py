@@ -8,8 +8,7 @@ from typing import Any, Literal
 import orjson
 
 from creditsvc.domain import instants
-from creditsvc.domain.canonical import leaf, notice_leaf
-from creditsvc.ledger.entries import Row
+from creditsvc.ledger.entries import Row, leaf_of
 from creditsvc.ledger.feed_rules import Showing, Told
 
 ITEM_BYTES = 640  # about what is written of an item beside a content
@@ -56,7 +55,8 @@ def item(pick: Pick, stored: Mapping[Place, Row], *, leaf: bool) -> dict[str, An
     if pick.showing == "whole":
         made |= _content(stored[kind, entity, number, "whole"])
     elif leaf:
-        made["leaf"] = _leaf(row, stored[kind, entity, number, "leaf"]["commitment"])
+        commitment = stored[kind, entity, number, "leaf"]["commitment"]
+        made["leaf"] = orjson.Fragment(leaf_of((entity, kind, number), row, commitment))
     if pick.showing == "withdrawn":
         made["withdrawn"] = {
             "type": row["type"],
@@ -89,10 +89,3 @@ def _content(row: Row) -> dict[str, Any]:
 def _earlier(told: Told, part: Part, row: Row) -> dict[str, Any]:
     made = _head(told.position, "event", row)
     return made | _content(row) if part == "whole" else made
-
-
-def _leaf(row: Row, commitment: bytes) -> orjson.Fragment:
-    entity, sequence, recorded_at = row["entity_id"], row["sequence"], row["recorded_at"]
-    if row["kind"] == "notice":
-        return orjson.Fragment(notice_leaf(entity, sequence, row["due"], recorded_at, commitment))
-    return orjson.Fragment(leaf(entity, sequence, recorded_at, row["source"], commitment))

@@ -13,8 +13,8 @@ from creditsvc.domain import catalogue
 from creditsvc.domain.schedule import schedule_of
 from creditsvc.domain.standing import Rules
 from creditsvc.ledger import releases
-from creditsvc.ledger.entries import Row, Session
-from creditsvc.ledger.fsck_entity import Moment, Place, Stored, check_entity, place_of
+from creditsvc.ledger.entries import Place, Row, Session
+from creditsvc.ledger.fsck_entity import Moment, Stored, check_entity, place_of
 from creditsvc.ledger.fsck_log import MOST_FAULTS, LogReport, check_log
 from creditsvc.ledger.fsck_signed import witnesses
 from creditsvc.settings import Settings

@@ -15,17 +15,15 @@ import orjson
 
 from creditsvc.domain import instants, names
 from creditsvc.domain.account import Past, Replayed, account_at, replay
-from creditsvc.domain.canonical import canonical, commit, leaf, leaf_hash, notice_leaf
+from creditsvc.domain.canonical import canonical, commit, leaf_hash
 from creditsvc.domain.notices import Notice, expected, told_until
 from creditsvc.domain.records import Entry
 from creditsvc.domain.standing import Rules
 from creditsvc.ledger.accounts import written
-from creditsvc.ledger.entries import Row, entry, stored_line
+from creditsvc.ledger.entries import Place, Row, entry, leaf_of, stored_line
 
 MOST_MISSING = 10  # events of one organisation that are named each
 ALTERED = "its leaf hash is not that of its content, place and time"
-
-Place = tuple[str, str, int]  # entity, kind, sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +131,7 @@ def _waits_wrongly(row: Row, place: Place, moment: Moment) -> str | None:
 
 
 def _leaf_hash(row: Row, place: Place) -> bytes:
-    commitment = commit(row["salt"], row["content"])
-    if place[1] == "notice":
-        return leaf_hash(notice_leaf(place[0], place[2], row["due"], row["recorded_at"], commitment))
-    return leaf_hash(leaf(place[0], place[2], row["recorded_at"], row["source"], commitment))
+    return leaf_hash(leaf_of(place, row, commit(row["salt"], row["content"])))
 
 
 def _check_event(row: Row) -> Iterator[str]:

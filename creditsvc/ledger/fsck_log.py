@@ -12,9 +12,9 @@ from datetime import timedelta
 from itertools import groupby
 from operator import itemgetter
 
-from creditsvc.domain.canonical import leaf, leaf_hash, notice_leaf
+from creditsvc.domain.canonical import leaf_hash
 from creditsvc.ledger.checkpoints import read_tiles
-from creditsvc.ledger.entries import Row, Session
+from creditsvc.ledger.entries import Row, Session, leaf_of
 from creditsvc.ledger.fsck_signed import Kept, Lateness, Signed, read_kept, wrong_keys
 from creditsvc.ledger.signing import Identity, identity
 from creditsvc.ledger.tiles import HASH_BYTES, HEIGHT, WIDTH, Place, Tile
@@ -284,11 +284,9 @@ def _leaf_hash(row: Row) -> bytes | None:
     """Compute a leaf hash from the stored row; null where there is none, or no leaf can be made of it."""
     if row["commitment"] is None:
         return None
-    entity, sequence, recorded_at = row["entity_id"], row["sequence"], row["recorded_at"]
+    place = (row["entity_id"], row["kind"], row["sequence"])
     try:
-        if row["kind"] == "notice":
-            return leaf_hash(notice_leaf(entity, sequence, row["due"], recorded_at, row["commitment"]))
-        return leaf_hash(leaf(entity, sequence, recorded_at, row["source"], row["commitment"]))
+        return leaf_hash(leaf_of(place, row, row["commitment"]))
     except (ValueError, OverflowError):  # a time at the ends of time
         return None
 

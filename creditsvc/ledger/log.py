@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from creditsvc.errors import Internal, NotFound, Violation
 from creditsvc.ledger import measures, tiles
+from creditsvc.ledger.checkpoints import read_tiles
 from creditsvc.ledger.folds import Charge, Folds, free, in_thread
 from creditsvc.ledger.signing import Identity
 from creditsvc.ledger.tiles import HASH_BYTES, HEIGHT, WIDTH, Place, Tile
@@ -174,10 +175,7 @@ class Log:
             return {}
         ordered = sorted(places)
         async with self._pool.acquire() as connection:
-            rows = await connection.fetch(
-                SQL.tiles, [level for level, _ in ordered], [index for _, index in ordered]
-            )
-        return {(row["level"], row["tile"]): row["hashes"] for row in rows}
+            return await read_tiles(connection, ordered)
 
 
 def _proven(sequence: int, index: int, leaf_hash: bytes, newest: Signed, held: tiles.Tiles) -> Proven:

@@ -16,10 +16,10 @@ from operator import itemgetter
 
 import asyncpg
 
-from creditsvc.domain.canonical import leaf, leaf_hash, notice_leaf
+from creditsvc.domain.canonical import leaf_hash
 from creditsvc.ledger import measures, tiles
 from creditsvc.ledger.checkpoints import SQL, Checkpoints, Unsound, read_tiles
-from creditsvc.ledger.entries import Row, Session
+from creditsvc.ledger.entries import Row, Session, leaf_of
 from creditsvc.ledger.failures import AGAIN
 from creditsvc.store.database import Pool
 
@@ -221,18 +221,10 @@ def _fault(row: Row, state: State) -> str | None:
         return "it has a position already"
     if state.complete_until is not None and row["recorded_at"] < state.complete_until:
         return "it is back-dated: the log was complete until a later instant"
-    if leaf_hash(_leaf(row)) != row["leaf_hash"]:
+    place = (row["entity_id"], row["kind"], row["sequence"])
+    if leaf_hash(leaf_of(place, row, row["commitment"])) != row["leaf_hash"]:
         return "its leaf hash is not that of its content, place and time"
     return None
-
-
-def _leaf(row: Row) -> bytes:
-    entity, sequence, recorded_at, commitment = (
-        row[name] for name in ("entity_id", "sequence", "recorded_at", "commitment")
-    )
-    if row["kind"] == "notice":
-        return notice_leaf(entity, sequence, row["due"], recorded_at, commitment)
-    return leaf(entity, sequence, recorded_at, row["source"], commitment)
 
 
 async def _place(connection: Session, rows: Sequence[Row], first: int, edge: tiles.Edge) -> None:

@@ -12,7 +12,7 @@ from aiohttp import web
 from creditsvc import verifier
 from creditsvc.domain import canonical
 from creditsvc.errors import Malformed, NotFound, ProofPending, Violation
-from creditsvc.ledger.entries import Row
+from creditsvc.ledger.entries import Row, leaf_of
 from creditsvc.ledger.tiles import Tile
 from creditsvc.web import auth, limits, reading
 from creditsvc.web.asking import PURPOSE
@@ -136,7 +136,7 @@ async def proofs(request: web.Request) -> web.Response:
 def _leaf(entity: str, row: Row) -> bytes:
     """Write an event's leaf from what is stored now: that it was altered shows in the proof."""
     commitment = canonical.commit(row["salt"], row["content"])
-    return canonical.leaf(entity, row["sequence"], row["recorded_at"], row["source"], commitment)
+    return leaf_of((entity, "event", row["sequence"]), row, commitment)
 
 
 def _after(request: web.Request) -> int:

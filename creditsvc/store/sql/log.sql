@@ -29,12 +29,6 @@ select root from log_checkpoint where size = $1;
 -- The first bytes of a tile.
 select substr(hashes, 1, $3) from log_tile where level = $1 and tile = $2;
 
--- name: tiles
--- Tiles by level and number.
-select t.level, t.tile, t.hashes
-from unnest($1::smallint[], $2::bigint[]) as k (level, tile)
-join log_tile t on t.level = k.level and t.tile = k.tile;
-
 -- name: positions
 -- Where some events of an entity stand in the log; those that wait for it are left out.
 select sequence, position
