@@ -55,11 +55,12 @@ install: $(VENV)/dev.stamp ## Build .venv with everything a developer needs
 .PHONY: lock
 lock: $(BIN)/pip ## Write the lock files again from pyproject.toml
 	@$(INSTALL) uv
-	@printf 'hatchling\neditables\n' | $(COMPILE) pyproject.toml - --extra embedded --group dev \
+	@printf 'hatchling\neditables\n' | $(COMPILE) pyproject.toml - --extra embedded --extra calendar --group dev \
 		--output-file requirements/dev.lock
-	@printf 'hatchling\neditables\n' | $(COMPILE) pyproject.toml - --extra embedded \
+	@printf 'hatchling\neditables\n' | $(COMPILE) pyproject.toml - --extra embedded --extra calendar \
 		--constraints requirements/dev.lock --output-file requirements/local.lock
-	@$(COMPILE) pyproject.toml --constraints requirements/dev.lock --output-file requirements/service.lock
+	@$(COMPILE) pyproject.toml --extra calendar --constraints requirements/dev.lock \
+		--output-file requirements/service.lock
 	@echo hatchling | $(COMPILE) - --constraints requirements/dev.lock --output-file requirements/build.lock
 
 .PHONY: clean
