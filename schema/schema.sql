@@ -504,6 +504,51 @@ GRANT SELECT,INSERT ON TABLE creditsvc.notice TO creditsvc_append;
 GRANT SELECT ON TABLE creditsvc.notice TO creditsvc_lookup;
 GRANT SELECT ON TABLE creditsvc.notice TO creditsvc_sequence;
 
+CREATE TABLE creditsvc.open_case (
+    entity_id text NOT NULL COLLATE pg_catalog."C",
+    record text NOT NULL COLLATE pg_catalog."C",
+    source text NOT NULL COLLATE pg_catalog."C",
+    kind text NOT NULL,
+    number text NOT NULL COLLATE pg_catalog."C",
+    opened_by text NOT NULL COLLATE pg_catalog."C",
+    handler text NOT NULL COLLATE pg_catalog."C",
+    ground text,
+    procedure text NOT NULL,
+    opened_at timestamp with time zone NOT NULL,
+    step text NOT NULL,
+    awaits text NOT NULL,
+    since timestamp with time zone NOT NULL,
+    days integer NOT NULL,
+    counted text NOT NULL,
+    due timestamp with time zone NOT NULL,
+    certain boolean NOT NULL,
+    calendar integer[] NOT NULL,
+    place bigint NOT NULL,
+    CONSTRAINT open_case_awaits_check CHECK ((awaits = ANY (ARRAY['agency'::text, 'applicant'::text]))),
+    CONSTRAINT open_case_counted_check CHECK ((counted = ANY (ARRAY['working-days'::text, 'days'::text]))),
+    CONSTRAINT open_case_days_check CHECK ((days > 0))
+);
+COMMENT ON TABLE creditsvc.open_case IS 'The cases in which a clock runs: what each comes to by its record''s events, and when it is due';
+COMMENT ON COLUMN creditsvc.open_case.source IS 'The source that handed the record in';
+COMMENT ON COLUMN creditsvc.open_case.handler IS 'The agency that has to act, or has acted last';
+COMMENT ON COLUMN creditsvc.open_case.since IS 'What the clock counts from, for so many days';
+COMMENT ON COLUMN creditsvc.open_case.certain IS 'No calendar yet to be published can move due';
+COMMENT ON COLUMN creditsvc.open_case.calendar IS 'The edition of the calendar of working days that due was worked out by; empty: none';
+COMMENT ON COLUMN creditsvc.open_case.place IS 'Tells apart on a page what is due at one instant';
+ALTER TABLE creditsvc.open_case ALTER COLUMN place ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME creditsvc.open_case_place_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+ALTER TABLE ONLY creditsvc.open_case
+    ADD CONSTRAINT open_case_pkey PRIMARY KEY (entity_id, record, source, kind, number);
+CREATE INDEX open_case_desk ON creditsvc.open_case USING btree (handler, due, place) WHERE (awaits = 'agency'::text);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE creditsvc.open_case TO creditsvc_append;
+GRANT SELECT ON TABLE creditsvc.open_case TO creditsvc_lookup;
+
 CREATE TABLE creditsvc.record (
     entity_id text NOT NULL COLLATE pg_catalog."C",
     record text NOT NULL COLLATE pg_catalog."C",
@@ -537,6 +582,7 @@ ALTER TABLE ONLY creditsvc.record
     ADD CONSTRAINT record_pkey PRIMARY KEY (entity_id, record, source);
 CREATE INDEX record_listing ON creditsvc.record USING btree (entity_id, since) WHERE listing;
 CREATE INDEX record_next_change ON creditsvc.record USING btree (entity_id, next_change) WHERE (next_change IS NOT NULL);
+CREATE INDEX record_objected ON creditsvc.record USING btree (entity_id, record, source) WHERE objected;
 CREATE INDEX record_points ON creditsvc.record USING btree (entity_id, points, record, source) WHERE (points <> (0)::numeric);
 GRANT SELECT,INSERT,UPDATE ON TABLE creditsvc.record TO creditsvc_append;
 GRANT SELECT ON TABLE creditsvc.record TO creditsvc_lookup;
