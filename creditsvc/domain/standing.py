@@ -4,7 +4,8 @@ Everything here is a pure function of the record, the rules and the instant. Bet
 boundaries nothing changes: that is what lets a stored answer say from when and until when it holds.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -13,6 +14,7 @@ from creditsvc.domain.catalogue import Catalogue
 from creditsvc.domain.publicity import NEVER, Publicity, day_of, expiry, publicity
 from creditsvc.domain.records import STANDING, Record
 from creditsvc.domain.schedule import Schedule
+from creditsvc.domain.workdays import UNKNOWN, Calendar
 from scoring.data import Facts
 from scoring.engine import Contribution, Model
 
@@ -25,6 +27,10 @@ class Rules:
 
     catalogue: Catalogue
     schedule: Schedule
+    calendars: Mapping[str, Calendar] = field(default_factory=dict)  # of working days, by the key of the zone
+
+    def calendar(self, zone: ZoneInfo) -> Calendar:
+        return self.calendars.get(zone.key, UNKNOWN)
 
     def model(self, at: datetime, zone: ZoneInfo) -> Model:
         return self.schedule.model(at, zone)
