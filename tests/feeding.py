@@ -21,13 +21,13 @@ from creditsvc.verifier import canonical
 from creditsvc.web.feed_shapes import FeedPage
 from tests.making import CATALOGUE, OTHER_SOURCE, RULES, SOURCE
 
-SHARED = Viewer("shared")
+SHARED = Viewer("partner")
 READERS = {
     "partner": Reading(SHARED),
-    "agency": Reading(Viewer("shared", frozenset({SOURCE}))),
-    "another agency": Reading(Viewer("shared", frozenset({OTHER_SOURCE}))),
-    "auditor": Reading(SHARED, leaves=True),
-    "operator": Reading(Viewer("shared", party=True)),
+    "agency": Reading(Viewer("agency", frozenset({SOURCE}))),
+    "another agency": Reading(Viewer("agency", frozenset({OTHER_SOURCE}))),
+    "auditor": Reading(Viewer("auditor"), leaves=True),
+    "operator": Reading(Viewer("operator")),
 }
 SALT = bytes(range(16))
 LOG = """
@@ -119,7 +119,7 @@ def sees(viewer, rows):
         return False
     record = fold(map(entry, rows), CATALOGUE)
     zone = instants.zone_of(rows[0]["entity_id"])
-    return viewer.sees(record, evaluate(record, datetime.now(UTC), RULES, zone))
+    return viewer.sees(record, evaluate(record, datetime.now(UTC), RULES, zone), CATALOGUE)
 
 
 def slowly(log, reading, now=None):
@@ -143,7 +143,7 @@ def _slowly_one(row, before, events, reading):
         return [(place, ["event"], [])] if seen else [(place, ["leaf"], [])] * reading.leaves
     seen_before, seen_after = sees(viewer, before), sees(viewer, [*before, row])
     if seen and seen_after:
-        party = viewer.party or row["source"] in viewer.sources
+        party = viewer.is_party(row["source"])
         brought = [] if seen_before or party else [one["position"] for one in before]
         return [(place, ["event"], brought)]
     if not seen and seen_before and not seen_after:

@@ -26,6 +26,7 @@ from creditsvc.domain.profile import (
 )
 from creditsvc.domain.records import Entry, Record, fold
 from creditsvc.domain.standing import Evaluation, Rules, evaluate
+from creditsvc.domain.views import SILENT, kept
 from creditsvc.errors import EventInvalid, Forbidden, RecordExists, Violation
 
 RecordKey = tuple[str, str]  # record number, source
@@ -234,12 +235,12 @@ def _stands(held: Held, rules: Rules) -> bool:
 
 def sees(view: View, seen: Line) -> bool:
     """Tell whether a view has a record in it."""
-    return seen.counted and (view == "shared" or seen.public)
+    return seen.counted and kept(view, "public" if seen.public else "shared")
 
 
 def moves(view: View, seen: Line) -> bool:
     """Tell whether the next change of a record changes what a view shows."""
-    return view == "shared" or seen.public or seen.begins
+    return sees(view, seen) or seen.begins
 
 
 def _admit_changes(event: Event, opening: EventType) -> None:
@@ -289,7 +290,7 @@ def profile_of(
     """Render one view of a settled account; null where the view has nothing on record."""
     standing = account.views[view]
     moment = standing.moment()
-    if account.settled_at is None or moment is None or (view == "public" and not standing.summary.records):
+    if account.settled_at is None or moment is None or (view in SILENT and not standing.summary.records):
         return None
     shown = (strongest(factors), listings[:MOST_LISTINGS])
     by = (rules.catalogue, rules.model(account.settled_at, account.zone))

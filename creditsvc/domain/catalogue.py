@@ -107,6 +107,11 @@ class Catalogue:
         return frozenset(name for name, known in self.fields.items() if known.scoring)
 
     @functools.cached_property
+    def asking_consent(self) -> frozenset[str]:
+        """The classes whose records partners see only where the organisation consents."""
+        return frozenset(name for name, known in self.classes.items() if known.consent)
+
+    @functools.cached_property
     def scoring_names(self) -> frozenset[str]:
         """The names that scoring models may use: those fields, and parts of lists (``violations.code``)."""
         items = (f"{name}.{part}" for name in self.scoring for part in SCORED.get(self.fields[name].kind, ()))

@@ -54,6 +54,8 @@ def _classes(file: File) -> Iterator[Problem]:
             yield f"{at}/publicity", "no such rule"
         elif file.publicity[known.publicity].kind == "term":
             yield from _termed(at, openings)
+        if known.consent:
+            yield from _consented(at, name, file)
         for part, named in (("dated_by", known.dated_by), ("expires", known.expires)):
             if named is not None and not all(_has_date(file, entry, named) for entry in openings):
                 yield f"{at}/{part}", "not a date that every opening type of the class has"
@@ -63,6 +65,18 @@ def _termed(at: str, openings: list[TypeEntry]) -> Iterator[Problem]:
     for entry in openings:
         if "severity" not in entry.required:
             yield f"{at}/publicity", f"a term needs a severity, which {entry.name} does not require"
+
+
+def _consented(at: str, name: str, file: File) -> Iterator[Problem]:
+    """Check that what asks for consent can be taken out of a profile by its counts alone."""
+    known = file.classes[name]
+    if known.publicity in file.publicity and file.publicity[known.publicity].kind != "never":
+        yield f"{at}/publicity", "what asks for consent is never public"
+    if known.listing:
+        yield f"{at}/listing", "what asks for consent is no listing, which every partner is shown"
+    ends = any(entry.role == "closes" and entry.record_class == name for entry in file.types.values())
+    if ends or known.expires is not None:
+        yield f"{at}/consent", "what asks for consent stands until it is withdrawn, so that it is counted"
 
 
 def _openings(file: File, record_class: str) -> list[TypeEntry]:

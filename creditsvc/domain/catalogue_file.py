@@ -59,6 +59,7 @@ class RecordClass:
     title: Title
     publicity: str
     listing: bool = False
+    consent: bool = False  # partners are shown its records only where the organisation consents
     dated_by: str | None = None
     expires: str | None = None
 

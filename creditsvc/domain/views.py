@@ -1,50 +1,148 @@
-"""Who sees which records: one table, asked by every answer."""
+"""Who sees what: one table, asked by every answer that tells anything of a record.
+
+``docs/viewers.md`` has it as people read it.
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
 
 from creditsvc.domain import instants
-from creditsvc.domain.naming import View
+from creditsvc.domain.catalogue import Catalogue
+from creditsvc.domain.naming import VIEWS, View
 from creditsvc.domain.records import AWAITED, Record
 from creditsvc.domain.standing import Evaluation
 
-Kind = Literal["public", "shared", "withdrawn", "awaited"]
+Who = Literal[
+    "public", "partner", "partner-consented", "agency", "agency-own", "entity", "auditor", "operator"
+]
+"""As what somebody looks at a record.
 
-# The public sees what is public. Those that the record is shared with see what stands and what has ended,
-# public or not. What is revoked or repaired, and what waits for its record, only its own parties see.
-SEEN: Mapping[View, frozenset[Kind]] = {
-    "public": frozenset({"public"}),
-    "shared": frozenset({"public", "shared"}),
+``partner-consented``: a partner, at an organisation that gave it its consent. ``agency-own``: an agency, at
+a record that it handed in. ``entity``: the organisation, at what is held on itself; at others it looks as
+the public does.
+"""
+
+Kind = Literal["public", "shared", "consent", "withdrawn", "awaited", "retired"]
+"""What a record is to those who look at it, at an instant.
+
+``shared``: it stands or has ended, and is not public. ``consent``: it does, and its class asks for the
+organisation's consent. ``withdrawn``: revoked or repaired. ``awaited``: amendments of it have come, and not
+yet the record itself. ``retired``: kept no longer than the rules of retention say.
+"""
+
+WHO: tuple[Who, ...] = get_args(Who)
+KINDS: tuple[Kind, ...] = get_args(Kind)
+MEMBERS = (
+    *("record", "source", "type", "class", "state", "time", "publicity", "objected", "sequences", "data"),
+)
+
+Seen = frozenset[str]  # members of a record; of one without any nothing is told, nor that it is there
+WHOLE: Seen = frozenset(MEMBERS)
+NO: Seen = frozenset()
+
+
+def _row(*cells: Seen) -> Mapping[Kind, Seen]:
+    return dict(zip(KINDS, cells, strict=True))
+
+
+# The one table: what is not seen here is in no answer, and what is seen here is shown by every route that the
+# caller may use. Withdrawn and awaited records are for those who are party to them, and retired
+# ones for nobody.
+TABLE: Mapping[Who, Mapping[Kind, Seen]] = {
+    # in the order of KINDS: public, shared, consent, withdrawn, awaited, retired
+    "public": _row(WHOLE, NO, NO, NO, NO, NO),
+    "partner": _row(WHOLE, WHOLE, NO, NO, NO, NO),
+    "partner-consented": _row(WHOLE, WHOLE, WHOLE, NO, NO, NO),
+    "agency": _row(WHOLE, WHOLE, WHOLE, NO, NO, NO),
+    "agency-own": _row(WHOLE, WHOLE, WHOLE, WHOLE, WHOLE, NO),
+    "entity": _row(WHOLE, WHOLE, WHOLE, WHOLE, WHOLE, NO),
+    "auditor": _row(WHOLE, WHOLE, WHOLE, NO, NO, NO),
+    "operator": _row(WHOLE, WHOLE, WHOLE, WHOLE, WHOLE, NO),
 }
-OWN: frozenset[Kind] = frozenset({"public", "shared", "withdrawn", "awaited"})
+# What counts for anything, in a profile or a score: never a record that is withdrawn or awaited.
+COUNTED: frozenset[Kind] = frozenset({"public", "shared", "consent"})
+# Two views are kept of each organisation, and whoever sees more than the public is answered from the second.
+# What a partner has no consent for is taken out of that as it is answered (``consents``).
+WIDEST: Mapping[View, Who] = {"public": "public", "shared": "partner-consented"}
+# Of an organisation of which it counts no record this view says nothing, as of one that is not on record.
+SILENT: frozenset[View] = frozenset({"public"})
 
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Whose view it is: ``sources`` are an agency's own; a ``party`` sees all that is held."""
+    """Who looks: ``sources`` are an agency's own, ``client`` is the partner that consent is given to."""
 
-    view: View
+    who: Who
     sources: frozenset[str] = frozenset()
-    party: bool = False
+    client: str | None = None
 
-    def sees(self, record: Record, evaluation: Evaluation) -> bool:
-        own = self.party or record.source in self.sources
-        return kind(record, evaluation) in (OWN if own else SEEN[self.view])
+    @property
+    def view(self) -> View:
+        """The view that is kept for those who see so much."""
+        return "shared" if self.sees_kind("shared") else "public"
+
+    @property
+    def consented(self) -> bool:
+        return self.who == "partner-consented"
+
+    def given(self, *, consent: bool) -> "Viewer":
+        """Give the viewer as it looks at an organisation, once it is known whether that consents."""
+        return replace(self, who="partner-consented") if consent and self.who == "partner" else self
+
+    def at(self, source: str) -> Who:
+        """Tell as what this viewer looks at a record that a source handed in."""
+        return "agency-own" if self.who == "agency" and source in self.sources else self.who
+
+    def is_party(self, source: str) -> bool:
+        """Whether records of a source are seen whatever becomes of them."""
+        row = TABLE[self.at(source)]
+        return bool(row["withdrawn"] and row["awaited"])
+
+    def sees_kind(self, kind: Kind) -> bool:
+        """Whether such a record of whatever source is seen."""
+        return bool(TABLE[self.who][kind])
+
+    def seen(self, record: Record, evaluation: Evaluation, catalogue: Catalogue) -> Seen:
+        """Tell which members of a record are seen; none where the record is not."""
+        return TABLE[self.at(record.source)][kind_of(record, evaluation, catalogue)]
+
+    def sees(self, record: Record, evaluation: Evaluation, catalogue: Catalogue) -> bool:
+        return bool(self.seen(record, evaluation, catalogue))
+
+    def counts(self, record: Record, evaluation: Evaluation, catalogue: Catalogue) -> bool:
+        """Whether it counts in what this viewer is told of scores."""
+        counted = kind_of(record, evaluation, catalogue) in COUNTED
+        return counted and self.sees(record, evaluation, catalogue)
 
 
-def kind(record: Record, evaluation: Evaluation) -> Kind:
-    """Tell which kind of thing a record is to viewers at the instant of its evaluation."""
+PUBLIC = Viewer("public")
+
+
+def kind_of(record: Record, evaluation: Evaluation, catalogue: Catalogue) -> Kind:
+    """Tell what a record is to viewers at the instant of its evaluation."""
     if record.state == AWAITED:
         return "awaited"
     if record.withdrawn:
         return "withdrawn"
+    if record.record_class in catalogue.asking_consent:
+        return "consent"
     return "public" if evaluation.public else "shared"
 
 
-def record_item(record: Record, evaluation: Evaluation) -> dict[str, Any]:
-    """Describe a record as answers list it."""
-    return {
+def kept(view: View, kind: Kind) -> bool:
+    """Whether a record counts in a view that is kept."""
+    return kind in COUNTED and bool(TABLE[WIDEST[view]][kind])
+
+
+def views_of(kind: Kind) -> tuple[View, ...]:
+    """List the views in which a record counts."""
+    return tuple(view for view in VIEWS if kept(view, kind))
+
+
+def record_item(record: Record, evaluation: Evaluation, seen: Seen) -> dict[str, Any]:
+    """Describe a record as answers list it, to who sees these members of it."""
+    whole = {
         "record": record.number,
         "source": record.source,
         "type": record.type,
@@ -62,3 +160,4 @@ def record_item(record: Record, evaluation: Evaluation) -> dict[str, Any]:
         "sequences": record.sequences,
         "data": record.data,
     }
+    return {name: value for name, value in whole.items() if name in seen}

@@ -227,6 +227,6 @@ def _groups(rows: Sequence[Row], reading: Reading) -> list[list[Row]]:
 def _pick(row: Row, course: Course | None, reading: Reading) -> Pick | None:
     entry = Entry(row["position"], row["kind"], row["type"], row["source"])
     if course is None and not reading.is_party(entry.source):
-        course = Course((), stands=False, opened_at=None, withdrawn_at=None)
+        course = Course((), kind="shared", stands=False, opened_at=None, withdrawn_at=None)
     showing, earlier = reading.show(entry, course)
     return None if showing is None else Pick.of(row, showing, earlier, leaf=reading.leaves)

@@ -3,6 +3,7 @@
 Whoever is party to a record is shown each of its events at its own position. Others are shown what stands
 and nothing else: the event that opens a record brings those before it along, and of a record that was
 withdrawn since only that is told, at the event by which it was, to whoever was shown the record before.
+Partners are never shown here what asks for consent, whoever gave theirs.
 
 What is before is decided by the log's positions, which is the order in which a reader reads, and never
 changes; so no page skips or repeats what another page of the same reader showed.
@@ -15,7 +16,7 @@ from typing import Literal
 
 from creditsvc.domain.catalogue import Catalogue
 from creditsvc.domain.notices import BEGAN, ENDED, EXPIRED, STEPPED
-from creditsvc.domain.views import Viewer
+from creditsvc.domain.views import Kind, Viewer
 
 NOTICE_TYPES = frozenset({BEGAN, ENDED, EXPIRED, STEPPED})
 OPENING = frozenset({"opens", "states"})
@@ -49,6 +50,7 @@ class Course:
     """What has become of a record by now, and at which positions of the log it opened and was withdrawn."""
 
     events: tuple[Told, ...]  # those with positions, in their order
+    kind: Kind  # what it is to viewers while it stands
     stands: bool  # opened and not withdrawn, whether the log has placed that or not
     opened_at: int | None
     withdrawn_at: int | None
@@ -58,9 +60,11 @@ class Course:
         events = tuple(events)
         opening = [one for one in events if catalogue.types[one.type].role in OPENING]
         withdrawing = [one for one in events if catalogue.types[one.type].role in WITHDRAWING]
+        classes = {catalogue.types[one.type].record_class for one in opening}
         placed = [(one.position, one) for one in events if one.position is not None]
         return cls(
             events=tuple(one for _, one in sorted(placed, key=itemgetter(0))),
+            kind="consent" if classes & catalogue.asking_consent else "shared",
             stands=bool(opening) and not withdrawing,
             opened_at=_first(opening),
             withdrawn_at=_first(withdrawing),
@@ -108,7 +112,7 @@ class Reading:
     leaves: bool = False
 
     def is_party(self, source: str) -> bool:
-        return self.viewer.party or source in self.viewer.sources
+        return self.viewer.is_party(source)
 
     def show(self, entry: Entry, course: Course | None) -> tuple[Showing | None, tuple[Told, ...]]:
         """Tell how an entry is shown, and which earlier events of its record it brings along.
@@ -118,7 +122,7 @@ class Reading:
         if course is None or self.is_party(entry.source):
             wanted = self.filter.takes_types({entry.type}) and self.filter.takes_source(entry.source)
             return ("whole" if wanted else None), ()
-        showing = course.showing(entry)
+        showing = course.showing(entry) if self.viewer.sees_kind(course.kind) else None
         if showing is None:
             return ("leaf" if self._takes_leaf(entry) else None), ()
         earlier: tuple[Told, ...] = ()

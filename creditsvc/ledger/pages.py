@@ -82,17 +82,15 @@ class Pages:
     ) -> Page:
         """List records in the order in which the service first heard of them."""
         found = (
-            (sequence, record_item(record, evaluation))
-            async for sequence, record, evaluation in self._records(
-                entity, viewer, at, (after, limit), charge
-            )
+            (sequence, item)
+            async for sequence, record, item in self._records(entity, viewer, at, (after, limit), charge)
             if event_type is None or record.type == event_type
         )
         return await _page(found, at, limit)
 
     async def _records(
         self, entity: str, viewer: Viewer, at: datetime, place: tuple[int, int], charge: Charge
-    ) -> AsyncIterator[tuple[int, Record, Evaluation]]:
+    ) -> AsyncIterator[tuple[int, Record, dict[str, Any]]]:
         after, limit = place
         hidden = 0
         for chunk in _chunks(limit):
@@ -102,9 +100,9 @@ class Pages:
             folded = await self._folded(entity, keys, at, hidden)
             for row in rows:
                 record, evaluation = folded[row["record"], row["source"]]
-                if viewer.sees(record, evaluation):
+                if seen := viewer.seen(record, evaluation, self._rules.catalogue):
                     charge(len(record.sequences) / EVENTS_PER_UNIT)
-                    yield row["sequence"], record, evaluation
+                    yield row["sequence"], record, record_item(record, evaluation, seen)
                 else:
                     hidden += len(record.sequences)
             if len(rows) < chunk:
@@ -162,7 +160,11 @@ class Pages:
         """Leave out events of records that the viewer does not see: the one rule for every answer."""
         folded = await self._folded(entity, {(row["record"], row["source"]) for row in rows}, at, hidden)
         found = ((row, *folded[row["record"], row["source"]]) for row in rows)
-        return [(row, record) for row, record, evaluation in found if viewer.sees(record, evaluation)]
+        return [
+            (row, record)
+            for row, record, evaluation in found
+            if viewer.sees(record, evaluation, self._rules.catalogue)
+        ]
 
     async def _folded(
         self, entity: str, keys: Iterable[RecordKey], at: datetime, hidden: int

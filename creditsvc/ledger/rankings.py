@@ -21,6 +21,7 @@ from creditsvc.domain.records import Entry, fold
 from creditsvc.domain.schedule import Schedule
 from creditsvc.domain.scores import TakenApart, take_apart
 from creditsvc.domain.standing import Rules, evaluate
+from creditsvc.domain.views import PUBLIC
 from creditsvc.ledger import comparison
 from creditsvc.ledger.entries import Session, entry
 from creditsvc.settings import Settings
@@ -79,7 +80,7 @@ def _public(entity: str, entries: list[Entry], at: datetime, rules: Rules, model
         by_record.setdefault((one.record, one.source), []).append(one)
     zone = instants.zone_of(entity)
     records = [fold(own, rules.catalogue) for own in by_record.values()]
-    shown = [record for record in records if evaluate(record, at, rules, zone).public]
+    shown = [one for one in records if PUBLIC.counts(one, evaluate(one, at, rules, zone), rules.catalogue)]
     return take_apart(shown, at, model, rules.catalogue, zone)
 
 

@@ -7,12 +7,13 @@ from zoneinfo import ZoneInfo
 
 from creditsvc.domain import instants
 from creditsvc.domain.account import Past, RecordKey, account_at
-from creditsvc.domain.naming import UNNAMED, View
+from creditsvc.domain.naming import UNNAMED
 from creditsvc.domain.profile import Moment
 from creditsvc.domain.records import REPAIRED, REVOKED, Entry, Record, fold
 from creditsvc.domain.schedule import Release, Schedule, schedule_of
 from creditsvc.domain.scores import TakenApart, take_apart
 from creditsvc.domain.standing import Rules, evaluate
+from creditsvc.domain.views import Viewer
 from creditsvc.errors import NotFound
 from creditsvc.ledger.folds import Charge, free
 from creditsvc.ledger.moments import Moments, unknown
@@ -81,13 +82,13 @@ class Scores:
         raise NotFound("There is no such model; /v1/models lists those that there are")
 
     async def apart(
-        self, entity: str, view: View, rules: Rules, as_of: datetime | None, charge: Charge = free
+        self, entity: str, viewer: Viewer, rules: Rules, as_of: datetime | None, charge: Charge = free
     ) -> Apart:
         """Take a score apart. Raises ``EntityUnknown`` where the view shows nothing."""
-        at, size = await self._instant(entity, view, as_of)
+        at, size = await self._instant(entity, viewer, as_of)
 
         def folded(entries: list[Entry]) -> Apart:
-            moment, records = _seen(entity, entries, at, view, rules)
+            moment, records = _seen(entity, entries, at, viewer, rules)
             return Apart(moment, _taken(entity, records, moment.valid_from, rules), as_of is not None)
 
         found = await self._moments.folds.fold(entity, at, size, folded, charge)
@@ -104,17 +105,17 @@ class Scores:
         return replace(found, moment=replace(found.moment, valid_from=since), ranked=ranked)
 
     async def suppose(
-        self, entity: str, view: View, rules: Rules, change: Change, charge: Charge = free
+        self, entity: str, viewer: Viewer, rules: Rules, change: Change, charge: Charge = free
     ) -> Supposed:
         """Work out what a change, or time passing, would make of a score."""
-        now, size = await self._instant(entity, view, None)
+        now, size = await self._instant(entity, viewer, None)
 
         def folded(entries: list[Entry]) -> Supposed:
-            moment, records = _seen(entity, entries, now, view, rules)
+            moment, records = _seen(entity, entries, now, viewer, rules)
             at = moment.valid_from if change.at is None else max(change.at, moment.valid_from)
             zone = instants.zone_of(entity)
             changed = [_supposed(record, change) for record in records]
-            left = [record for record in changed if _visible(record, at, view, rules, zone)]
+            left = [record for record in changed if _visible(record, at, viewer, rules, zone)]
             known = {(record.number, record.source) for record in records}
             return Supposed(
                 moment,
@@ -128,12 +129,12 @@ class Scores:
             raise unknown()
         return found
 
-    async def _instant(self, entity: str, view: View, as_of: datetime | None) -> tuple[datetime, int]:
+    async def _instant(self, entity: str, viewer: Viewer, as_of: datetime | None) -> tuple[datetime, int]:
         """Find a settled instant to fold up to, and the length of the history.
 
         Raises ``EntityUnknown`` for a view that never showed anything, as soon as for an unknown entity.
         """
-        stored = await self._moments.current(entity, view)
+        stored = await self._moments.current(entity, viewer.view)
         if stored is None or stored.valid_from is None:
             raise unknown()
         if as_of is None:
@@ -145,22 +146,20 @@ class Scores:
 
 
 def _seen(
-    entity: str, entries: Sequence[Entry], at: datetime, view: View, rules: Rules
+    entity: str, entries: Sequence[Entry], at: datetime, viewer: Viewer, rules: Rules
 ) -> tuple[Moment, list[Record]]:
     """Find the moment of a view by some rules, and the records that it shows then."""
     past: Past = account_at(entity, entries, UNNAMED, at, rules)
-    moment = past.account.views[view].moment()
-    if moment is None or past.profile(view, rules) is None:
+    moment = past.account.views[viewer.view].moment()
+    if moment is None or past.profile(viewer.view, rules) is None:
         raise unknown()
     records = [fold(held.entries, rules.catalogue) for held in past.account.held.values()]
     zone = past.account.zone
-    return moment, [record for record in records if _visible(record, moment.valid_from, view, rules, zone)]
+    return moment, [record for record in records if _visible(record, moment.valid_from, viewer, rules, zone)]
 
 
-def _visible(record: Record, at: datetime, view: View, rules: Rules, zone: ZoneInfo) -> bool:
-    if record.withdrawn:
-        return False
-    return view == "shared" or evaluate(record, at, rules, zone).public
+def _visible(record: Record, at: datetime, viewer: Viewer, rules: Rules, zone: ZoneInfo) -> bool:
+    return viewer.counts(record, evaluate(record, at, rules, zone), rules.catalogue)
 
 
 def _taken(entity: str, records: Sequence[Record], at: datetime, rules: Rules) -> TakenApart:

@@ -8,6 +8,7 @@ from typing import Any
 
 from creditsvc.domain import instants, names
 from creditsvc.domain.naming import View
+from creditsvc.domain.views import SILENT
 from creditsvc.ledger.entries import Row
 from creditsvc.ledger.folds import SQL
 from creditsvc.ledger.moments import Moments
@@ -52,7 +53,7 @@ class Search:
         changed = max((row["changed"] for row in rows if row["changed"]), default=EPOCH)
         items: list[dict[str, Any]] = []
         for row in _one_each(rows, at):
-            if view == "public":
+            if view in SILENT:
                 shown = await self._moments.find(row["entity_id"], view, at)
                 if shown is None:
                     continue

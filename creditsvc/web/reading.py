@@ -1,7 +1,6 @@
 """What all answers about entities share: whose view, as of when, and the headers that follow."""
 
 import hashlib
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +9,7 @@ from aiohttp import web
 
 from creditsvc.domain import identifiers, instants
 from creditsvc.domain.profile import Moment
-from creditsvc.domain.views import Viewer
+from creditsvc.domain.views import PUBLIC, Viewer
 from creditsvc.errors import Malformed, Violation
 from creditsvc.ledger.pages import Cursor
 from creditsvc.web import asking, auth
@@ -18,13 +17,6 @@ from creditsvc.web.fixed import is_kept
 
 RENDERING = "2"  # raised whenever the same state is written in other bytes: part of every ETag
 PAST_MAX_AGE_S = 300
-PUBLIC = Viewer("public")
-VIEWER: Mapping[str, Viewer] = {
-    "public": PUBLIC,
-    "partner": Viewer("shared"),
-    "auditor": Viewer("shared"),
-    "operator": Viewer("shared", party=True),
-}
 
 
 def entity_of(request: web.Request) -> str:
@@ -48,12 +40,9 @@ def viewer(request: web.Request, entity: str | None = None) -> Viewer:
 
 def _viewer(request: web.Request, entity: str | None) -> Viewer:
     caller = auth.caller(request)
-    if caller.role == "agency":
-        return Viewer("shared", sources=caller.sources)
-    if caller.role == "entity":
-        own = entity is not None and caller.entity == entity
-        return Viewer("shared", party=True) if own else PUBLIC
-    return VIEWER[caller.role]
+    if caller.role == "entity" and (entity is None or caller.entity != entity):
+        return PUBLIC
+    return Viewer(caller.role, caller.sources, caller.client_id if caller.role == "partner" else None)
 
 
 def as_of(request: web.Request) -> datetime | None:

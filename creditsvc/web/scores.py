@@ -49,8 +49,8 @@ async def score(request: web.Request) -> web.Response:
     service = request.app[SCORES]
     rules = service.rules_of(request.query.get("model"))
     limits.charge(request, FOLD_UNITS)
-    view = reading.viewer(request, entity).view
-    found = await service.apart(entity, view, rules, as_of, partial(limits.charge, request))
+    viewer = reading.viewer(request, entity)
+    found = await service.apart(entity, viewer, rules, as_of, partial(limits.charge, request))
     told = scores.document(found.taken, instants.zone_of(entity))
     shares = told.pop("contributions")
     more = after + count < len(shares)
@@ -91,8 +91,8 @@ async def what_if(request: web.Request) -> web.Response:
     service = request.app[SCORES]
     rules = service.rules_of(model)
     limits.charge(request, FOLD_UNITS)
-    view = reading.viewer(request, entity).view
-    found = await service.suppose(entity, view, rules, change, partial(limits.charge, request))
+    viewer = reading.viewer(request, entity)
+    found = await service.suppose(entity, viewer, rules, change, partial(limits.charge, request))
     if found.unknown:
         _refuse_unknown(raw, found.unknown)
     return web.Response(

@@ -92,7 +92,7 @@ async def told(dsn):
                 found[entity, view] = profile
             at = (await reader.moments.at(entity, "shared", None)).moment.valid_from
             page = await reader.pages.records(
-                entity, Viewer("shared", party=True), at, after=0, limit=1000, event_type=None
+                entity, Viewer("operator"), at, after=0, limit=1000, event_type=None
             )
             for item in page.items:
                 held = len(item.pop("sequences"))

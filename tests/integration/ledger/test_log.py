@@ -312,9 +312,9 @@ async def test_one_event_is_seen_exactly_where_the_history_has_it(database):
         )
         for viewer in (
             Viewer("public"),
-            Viewer("shared"),
-            Viewer("shared", sources=frozenset({OTHER_SOURCE})),
-            Viewer("shared", party=True),
+            Viewer("partner"),
+            Viewer("agency", sources=frozenset({OTHER_SOURCE})),
+            Viewer("operator"),
         ):
             seen = await reader.moments.at(ENTITY, viewer.view, None)
             at = seen.moment.valid_from

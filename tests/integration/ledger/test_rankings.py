@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from creditsvc.domain.schedule import Release
+from creditsvc.domain.views import PUBLIC
 from creditsvc.ledger.rankings import Rankings, rank_all
 from creditsvc.ledger.scores import Scores
 from creditsvc.settings import Settings
@@ -45,7 +46,7 @@ async def scores(database):
 
 
 async def rank(scores, carrier, as_of=None):
-    found = await scores.apart(f"usdot:{carrier}", "public", scores.rules_of("fmcsa-sms"), as_of)
+    found = await scores.apart(f"usdot:{carrier}", PUBLIC, scores.rules_of("fmcsa-sms"), as_of)
     place = found.ranked
     return found, None if place is None else (
         float(place.rank.percentile),

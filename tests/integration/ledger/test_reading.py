@@ -121,7 +121,7 @@ async def test_an_answer_for_an_instant_waits_for_what_may_still_be_recorded_the
 
 
 async def test_a_page_is_of_the_instant_of_the_first_page(database):
-    everything = Viewer("shared")
+    everything = Viewer("partner")
     async with ledger(database) as (writer, reader):
         await writer.submit([event("honour.granted", f"H{n}") for n in range(7)])
         at = (await reader.moments.at(ENTITY, "shared", None)).moment.valid_from
@@ -152,10 +152,10 @@ async def test_what_is_withdrawn_leaves_every_view_but_its_own_parties(database)
         seen = {}
         for name, viewer in {
             "public": Viewer("public"),
-            "partner": Viewer("shared"),
-            "issuer": Viewer("shared", sources=frozenset({"urn:agency:cn-tj-samr"})),
-            "another": Viewer("shared", sources=frozenset({OTHER_SOURCE})),
-            "itself": Viewer("shared", party=True),
+            "partner": Viewer("partner"),
+            "issuer": Viewer("agency", sources=frozenset({"urn:agency:cn-tj-samr"})),
+            "another": Viewer("agency", sources=frozenset({OTHER_SOURCE})),
+            "itself": Viewer("operator"),
         }.items():
             records = await reader.pages.records(ENTITY, viewer, at, after=0, limit=10, event_type=None)
             history = await reader.pages.history(ENTITY, viewer, at, after=0, limit=10)

@@ -10,7 +10,7 @@ from creditsvc.domain import instants
 from creditsvc.domain.catalogue_rule_sets import UNTOLD
 from creditsvc.domain.publicity import Publicity, publicity
 from creditsvc.domain.standing import evaluate
-from creditsvc.domain.views import record_item
+from creditsvc.domain.views import WHOLE, record_item
 from tests.making import CATALOGUE, ENTITY, OTHER_ENTITY, RULES, event
 from tests.publicity import (
     CHINA,
@@ -98,10 +98,10 @@ def test_that_repair_may_be_applied_for_changes_nothing_that_is_shown():
     record = penalty_of("general", "2026-10-31")
     repairable = midnight("2027-02-01")
     before, after = (evaluate(record, at, RULES, CHINA) for at in (repairable - TICK, repairable))
-    assert record_item(record, before) == record_item(record, after)
+    assert record_item(record, before, WHOLE) == record_item(record, after, WHOLE)
     assert before.next_change == after.next_change == midnight("2027-11-01")
     assert after.changed_at is None
-    assert record_item(record, after)["publicity"] == {
+    assert record_item(record, after, WHOLE)["publicity"] == {
         "public": True,
         "from": "2026-10-30T16:00:00.000000Z",
         "until": "2027-10-31T16:00:00.000000Z",

@@ -15,7 +15,7 @@ from creditsvc.ledger.feed_tips import KNOWN_MAX, Completeness
 from tests.making import CATALOGUE, ENTITY, RULES, SOURCE, event
 
 START = datetime(2026, 7, 1, tzinfo=UTC)
-SHARED = Viewer("shared")
+SHARED = Viewer("partner")
 KINDS = {
     "opens": "penalty.imposed",
     "states": "registration.changed",
@@ -65,7 +65,7 @@ def sees(entries):
         return False
     record = fold(entries, CATALOGUE)
     zone = instants.zone_of(ENTITY)
-    return SHARED.sees(record, evaluate(record, START + timedelta(days=1), RULES, zone))
+    return SHARED.sees(record, evaluate(record, START + timedelta(days=1), RULES, zone), CATALOGUE)
 
 
 def slowly(entries, place, now):
@@ -124,7 +124,7 @@ def test_whoever_reads_on_while_events_come_is_told_each_thing_once(names, visit
 @given(roles, st.sampled_from(["operator", "agency"]))
 def test_a_party_is_shown_everything_at_its_place(names, who):
     entries = recorded(names)
-    viewer = Viewer("shared", party=True) if who == "operator" else Viewer("shared", frozenset({SOURCE}))
+    viewer = Viewer("operator") if who == "operator" else Viewer("agency", frozenset({SOURCE}))
     for place in range(len(entries)):
         assert shown(Reading(viewer), entries, place) == ("whole", [])
 
