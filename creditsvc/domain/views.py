@@ -3,11 +3,13 @@
 ``docs/viewers.md`` has it as people read it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
+from zoneinfo import ZoneInfo
 
 from creditsvc.domain import instants
+from creditsvc.domain.cases import Case, procedure_of, running
 from creditsvc.domain.catalogue import Catalogue
 from creditsvc.domain.naming import VIEWS, View
 from creditsvc.domain.records import AWAITED, Record
@@ -19,7 +21,7 @@ Who = Literal[
 """As what somebody looks at a record.
 
 ``partner-consented``: a partner, at an organisation that gave it its consent. ``agency-own``: an agency, at
-a record that it handed in. ``entity``: the organisation, at what is held on itself; at others it looks as
+a record that it handed in, or with a case that it opened or has to act on. ``entity``: the organisation, at what is held on itself; at others it looks as
 the public does.
 """
 
@@ -34,11 +36,13 @@ yet the record itself. ``retired``: kept no longer than the rules of retention s
 WHO: tuple[Who, ...] = get_args(Who)
 KINDS: tuple[Kind, ...] = get_args(Kind)
 MEMBERS = (
-    *("record", "source", "type", "class", "state", "time", "publicity", "objected", "sequences", "data"),
+    *("record", "source", "type", "class", "state", "time", "publicity", "objected"),
+    *("cases", "cases.by", "cases.handler", "sequences", "data"),
 )
 
 Seen = frozenset[str]  # members of a record; of one without any nothing is told, nor that it is there
 WHOLE: Seen = frozenset(MEMBERS)
+OPEN: Seen = WHOLE - {"cases.by", "cases.handler"}  # the public is not told who disputes it, nor with whom
 NO: Seen = frozenset()
 
 
@@ -51,7 +55,7 @@ def _row(*cells: Seen) -> Mapping[Kind, Seen]:
 # ones for nobody.
 TABLE: Mapping[Who, Mapping[Kind, Seen]] = {
     # in the order of KINDS: public, shared, consent, withdrawn, awaited, retired
-    "public": _row(WHOLE, NO, NO, NO, NO, NO),
+    "public": _row(OPEN, NO, NO, NO, NO, NO),
     "partner": _row(WHOLE, WHOLE, NO, NO, NO, NO),
     "partner-consented": _row(WHOLE, WHOLE, WHOLE, NO, NO, NO),
     "agency": _row(WHOLE, WHOLE, WHOLE, NO, NO, NO),
@@ -90,13 +94,13 @@ class Viewer:
         """Give the viewer as it looks at an organisation, once it is known whether that consents."""
         return replace(self, who="partner-consented") if consent and self.who == "partner" else self
 
-    def at(self, source: str) -> Who:
-        """Tell as what this viewer looks at a record that a source handed in."""
-        return "agency-own" if self.who == "agency" and source in self.sources else self.who
+    def at(self, sources: Iterable[str]) -> Who:
+        """Tell as what this viewer looks at a record that concerns these sources."""
+        return "agency-own" if self.who == "agency" and not self.sources.isdisjoint(sources) else self.who
 
     def is_party(self, source: str) -> bool:
         """Whether records of a source are seen whatever becomes of them."""
-        row = TABLE[self.at(source)]
+        row = TABLE[self.at((source,))]
         return bool(row["withdrawn"] and row["awaited"])
 
     def sees_kind(self, kind: Kind) -> bool:
@@ -105,7 +109,8 @@ class Viewer:
 
     def seen(self, record: Record, evaluation: Evaluation, catalogue: Catalogue) -> Seen:
         """Tell which members of a record are seen; none where the record is not."""
-        return TABLE[self.at(record.source)][kind_of(record, evaluation, catalogue)]
+        concerned = (record.source, *(name for case in record.cases for name in (case.by, case.handler)))
+        return TABLE[self.at(concerned)][kind_of(record, evaluation, catalogue)]
 
     def sees(self, record: Record, evaluation: Evaluation, catalogue: Catalogue) -> bool:
         return bool(self.seen(record, evaluation, catalogue))
@@ -140,7 +145,9 @@ def views_of(kind: Kind) -> tuple[View, ...]:
     return tuple(view for view in VIEWS if kept(view, kind))
 
 
-def record_item(record: Record, evaluation: Evaluation, seen: Seen) -> dict[str, Any]:
+def record_item(
+    record: Record, evaluation: Evaluation, seen: Seen, catalogue: Catalogue, zone: ZoneInfo
+) -> dict[str, Any]:
     """Describe a record as answers list it, to who sees these members of it."""
     whole = {
         "record": record.number,
@@ -157,7 +164,25 @@ def record_item(record: Record, evaluation: Evaluation, seen: Seen) -> dict[str,
             "rule": evaluation.publicity.rule,
         },
         "objected": bool(record.objections),
+        "cases": [_case(one, record, seen, catalogue, zone) for one in record.cases],
         "sequences": record.sequences,
         "data": record.data,
     }
     return {name: value for name, value in whole.items() if name in seen}
+
+
+def _case(case: Case, record: Record, seen: Seen, catalogue: Catalogue, zone: ZoneInfo) -> dict[str, Any]:
+    procedure = procedure_of(case, record, catalogue, zone)
+    due = running(case, procedure)
+    whole = {
+        "kind": case.kind,
+        "number": case.number,
+        "state": case.state,
+        "step": None if due is None else due.step,
+        "opened_at": instants.text(case.opened_at),
+        "since": instants.text(case.since if due is None else due.since),
+        "procedure": procedure.name,
+        "ground": case.ground,
+    }
+    parties = {"by": case.by, "handler": case.handler}
+    return whole | {name: told for name, told in parties.items() if f"cases.{name}" in seen}

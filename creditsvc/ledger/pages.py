@@ -93,6 +93,7 @@ class Pages:
     ) -> AsyncIterator[tuple[int, Record, dict[str, Any]]]:
         after, limit = place
         hidden = 0
+        catalogue, zone = self._rules.catalogue, instants.zone_of(entity)
         for chunk in _chunks(limit):
             async with self._pool.acquire() as connection:
                 rows = await connection.fetch(SQL.openings, entity, after, at, chunk)
@@ -100,9 +101,9 @@ class Pages:
             folded = await self._folded(entity, keys, at, hidden)
             for row in rows:
                 record, evaluation = folded[row["record"], row["source"]]
-                if seen := viewer.seen(record, evaluation, self._rules.catalogue):
+                if seen := viewer.seen(record, evaluation, catalogue):
                     charge(len(record.sequences) / EVENTS_PER_UNIT)
-                    yield row["sequence"], record, record_item(record, evaluation, seen)
+                    yield row["sequence"], record, record_item(record, evaluation, seen, catalogue, zone)
                 else:
                     hidden += len(record.sequences)
             if len(rows) < chunk:

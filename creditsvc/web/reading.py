@@ -15,7 +15,7 @@ from creditsvc.ledger.pages import Cursor
 from creditsvc.web import asking, auth
 from creditsvc.web.fixed import is_kept
 
-RENDERING = "2"  # raised whenever the same state is written in other bytes: part of every ETag
+RENDERING = "3"  # raised whenever the same state is written in other bytes: part of every ETag
 PAST_MAX_AGE_S = 300
 
 

@@ -143,6 +143,22 @@ class Publicity(Shape):
     ]
 
 
+class CaseShape(Shape):
+    """An objection to a record, or an application for its repair."""
+
+    model_config = ConfigDict(title="Case")
+    kind: Literal["objection", "repair"]
+    number: str
+    state: str
+    step: Annotated[str | None, Field(description="What is due next; null where nothing is")]
+    opened_at: Instant
+    since: Annotated[Instant, Field(description="When its state last changed, or what is due counts from")]
+    procedure: Annotated[str, Field(description="In /v1/catalogue, procedures")]
+    ground: str | None
+    by: Annotated[str | None, Field(description="Who opened it; the public is not told")] = None
+    handler: Annotated[str | None, Field(description="Who has to act on it; the public is not told")] = None
+
+
 class RecordShape(Shape):
     """One item of an organisation's history, as its events come to."""
 
@@ -155,6 +171,7 @@ class RecordShape(Shape):
     time: Instant | None
     publicity: Publicity
     objected: bool
+    cases: Annotated[list[CaseShape], Field(description="In the order in which they were opened")]
     sequences: Annotated[list[int], Field(description="Its events in the history")]
     data: dict[str, Any]
 

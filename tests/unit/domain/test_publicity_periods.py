@@ -94,14 +94,18 @@ def test_a_decision_of_a_later_day_is_public_from_that_day():
     assert [one.public_changed_at for one in seen] == [None, None, begins]
 
 
+def item_of(record, evaluation):
+    return record_item(record, evaluation, WHOLE, RULES.catalogue, CHINA)
+
+
 def test_that_repair_may_be_applied_for_changes_nothing_that_is_shown():
     record = penalty_of("general", "2026-10-31")
     repairable = midnight("2027-02-01")
     before, after = (evaluate(record, at, RULES, CHINA) for at in (repairable - TICK, repairable))
-    assert record_item(record, before, WHOLE) == record_item(record, after, WHOLE)
+    assert item_of(record, before) == item_of(record, after)
     assert before.next_change == after.next_change == midnight("2027-11-01")
     assert after.changed_at is None
-    assert record_item(record, after, WHOLE)["publicity"] == {
+    assert item_of(record, after)["publicity"] == {
         "public": True,
         "from": "2026-10-30T16:00:00.000000Z",
         "until": "2027-10-31T16:00:00.000000Z",
