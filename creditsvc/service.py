@@ -21,7 +21,7 @@ from prometheus_client.multiprocess import mark_process_dead
 
 from creditsvc import logs
 from creditsvc.errors import Refusal
-from creditsvc.ledger import cosigners, releases
+from creditsvc.ledger import calendars, cosigners, releases
 from creditsvc.ledger.signing import begin
 from creditsvc.settings import PREFIX, Settings
 from creditsvc.store.database import connect
@@ -103,6 +103,7 @@ async def _run(settings: Settings) -> None:
         async with _database(settings) as database:
             await migrate(database.dsn, report=_say)
             await _prepare(database.dsn, settings)
+            calendars.tell_at_start()
             listening.listen()  # whoever else has the port says so here; the workers set the backlog
             workers = Workers(settings, database, listening, metrics)
             async with asyncio.TaskGroup() as tasks:

@@ -15,7 +15,9 @@ from creditsvc.domain.canonical import SALT_BYTES, commit, leaf_hash, notice_lea
 from creditsvc.domain.naming import VIEWS, Naming, View
 from creditsvc.domain.notices import Notice
 from creditsvc.domain.profile import Line, Summary
+from creditsvc.domain.records import Record
 from creditsvc.domain.standing import Rules
+from creditsvc.ledger import open_cases
 from creditsvc.ledger.entries import Row, Session, entry, score_columns, stored_line
 from creditsvc.ledger.turns import in_turns
 from creditsvc.store.database import load_queries
@@ -119,9 +121,11 @@ async def store_records(
 ) -> None:
     """Fold what was loaded whole and store what it comes to; settles every account."""
     rows: list[tuple[Any, ...]] = []
+    folded: list[tuple[Account, Record]] = []
     async for account in in_turns(accounts.values()):
         since = account.views["shared"].since  # later than the clock where that was set back
         for seen, record in account.settle(max(at, since) if since else at, rules):
+            folded.append((account, record))
             rows.append(
                 (
                     account.entity,
@@ -143,6 +147,7 @@ async def store_records(
     if rows:
         rows.sort(key=itemgetter(0, 1, 2))
         await connection.execute(SQL.upsert_records, *columns(rows))
+        await open_cases.store(connection, folded, rules)
 
 
 async def store_notices(connection: Session, accounts: Mapping[str, Account]) -> None:

@@ -77,12 +77,17 @@ async def append(connection: Session, events: Sequence[Event], rules: Rules) -> 
     return outcomes
 
 
-async def refold(connection: Session, entities: Sequence[str], rules: Rules) -> None:
-    """Bring stored profiles past their ``valid_until`` up to now; nothing is entered."""
+async def refold(
+    connection: Session,
+    entities: Sequence[str],
+    rules: Rules,
+    named: Mapping[str, set[RecordKey]] | None = None,
+) -> None:
+    """Bring stored profiles past their ``valid_until`` up to now, and records named; nothing is entered."""
     async with connection.transaction():
         accounts = await lock(connection, entities)
         group = _Group(await _now(connection, accounts, rules), accounts, {})
-        await load_records(connection, accounts, {}, group.reach(0), rules)
+        await load_records(connection, accounts, named or {}, group.reach(0), rules)
         await _store(connection, group, rules)
 
 

@@ -1,6 +1,59 @@
 """What the ledger counts."""
 
-from prometheus_client import Counter, Gauge, Histogram
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+MOST_AGENCIES = 20  # named in metrics: those with most overdue, or else with most open
+OTHER = "other"
+
+
+class Counted(NamedTuple):
+    """How many cases of a kind await an agency for a step, and how many of them for too long."""
+
+    agency: str
+    kind: str
+    step: str
+    open: int
+    overdue: int
+
+
+class OpenCases(Collector):
+    """What awaits agencies, as counted last: whatever is not there any more leaves no series behind.
+
+    All workers count the same table, so their counts are not added up: whichever is asked tells its own.
+    """
+
+    def __init__(self) -> None:
+        self._told: dict[tuple[str, str, str], tuple[int, int]] = {}
+
+    def tell(self, counted: Sequence[Counted]) -> None:
+        """Take the counts of now, each agency, kind and step once."""
+        order: dict[str, tuple[int, int]] = {}
+        for one in counted:
+            overdue, waiting = order.get(one.agency, (0, 0))
+            order[one.agency] = (overdue + one.overdue, waiting + one.open)
+        named = set(sorted(order, key=lambda agency: (order[agency], agency))[-MOST_AGENCIES:])
+        told: dict[tuple[str, str, str], tuple[int, int]] = {}
+        for one in counted:
+            labels = (one.agency if one.agency in named else OTHER, one.kind, one.step)
+            waiting, overdue = told.get(labels, (0, 0))
+            told[labels] = (waiting + one.open, overdue + one.overdue)
+        self._told = told
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        names = ("agency", "kind", "step")
+        waiting = GaugeMetricFamily("creditsvc_cases_open", "Cases that await an agency", labels=names)
+        overdue = GaugeMetricFamily("creditsvc_cases_overdue", "Of these, past their time", labels=names)
+        for labels, (count, late) in sorted(self._told.items()):
+            waiting.add_metric(labels, count)
+            overdue.add_metric(labels, late)
+        yield waiting
+        yield overdue
+
 
 APPEND_SECONDS = Histogram(
     "creditsvc_append_seconds",
@@ -54,3 +107,12 @@ ACCESSES_FILED = Counter(
 ACCESSES_REMOVED = Counter(
     "creditsvc_accesses_removed", "Entries of who looked that were removed because they were old enough"
 )
+CALENDAR_KNOWN_UNTIL = Gauge(
+    "creditsvc_calendar_known_until_timestamp_seconds",
+    "Until when the working days of a place are known, as a POSIX time of the day in UTC",
+    ["zone"],
+    multiprocess_mode="livemin",
+)
+CLOCKS_RECKONED = Counter("creditsvc_clocks_reckoned", "Clocks of cases reckoned anew by a newer calendar")
+OPEN_CASES = OpenCases()
+REGISTRY.register(OPEN_CASES)

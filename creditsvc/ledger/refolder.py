@@ -12,7 +12,7 @@ from time import perf_counter
 from creditsvc.domain.catalogue import load as load_catalogue
 from creditsvc.domain.schedule import schedule_of
 from creditsvc.domain.standing import Rules
-from creditsvc.ledger import measures, releases
+from creditsvc.ledger import calendars, measures, releases
 from creditsvc.ledger.accounts import SQL
 from creditsvc.ledger.append import refold
 from creditsvc.ledger.failures import AGAIN, ReleaseUnknown
@@ -128,7 +128,7 @@ async def refold_all(dsn: str, settings: Settings, progress: Callable[[int, int]
         async with pool.acquire() as connection:
             schedule = schedule_of(await releases.load(connection), releases.OFFICIAL)
             counted = await connection.fetchrow(releases.SQL.count_outdated, *schedule.announcements)
-        rules = Rules(load_catalogue(), schedule)
+        rules = Rules(load_catalogue(), schedule, calendars.kept())
         outdated, total = counted or (0, 0)
         folded = 0
         while True:

@@ -9,7 +9,7 @@ from aiohttp import web
 from creditsvc.domain import catalogue
 from creditsvc.domain.schedule import schedule_of
 from creditsvc.domain.standing import Rules
-from creditsvc.ledger import releases, signing
+from creditsvc.ledger import calendars, releases, signing
 from creditsvc.ledger.accesses import Accesses
 from creditsvc.ledger.backlog import Backlog
 from creditsvc.ledger.filing import Filing
@@ -17,6 +17,7 @@ from creditsvc.ledger.log import Log
 from creditsvc.ledger.promises import Promises
 from creditsvc.ledger.rankings import Rankings
 from creditsvc.ledger.reader import Reader
+from creditsvc.ledger.reckoning import Reckoning
 from creditsvc.ledger.refolder import Refolder
 from creditsvc.ledger.scores import Scores
 from creditsvc.ledger.writer import Writer
@@ -26,6 +27,7 @@ from creditsvc.store.database import access_pool, append_pool, lookup_pool
 from creditsvc.web import (
     accesses,
     catalogue_page,
+    desk,
     docs,
     entities,
     events,
@@ -54,6 +56,7 @@ from creditsvc.web.keys import (
     LOOKUP_POOL,
     PROMISES,
     READER,
+    RULES,
     SCORES,
     SETTINGS,
     Lifecycle,
@@ -67,6 +70,7 @@ ROUTES: tuple[Route, ...] = (
     *events.ROUTES,
     *entities.ROUTES,
     *accesses.ROUTES,
+    *desk.ROUTES,
     *search.ROUTES,
     *scores.ROUTES,
     *lookups.ROUTES,
@@ -157,7 +161,8 @@ async def _ledger(app: web.Application) -> AsyncIterator[None]:
     if known is None:
         raise signing.LogRefused("The log has not begun in this database: `creditsvc serve` begins it")
     app[PROMISES] = Promises.of(settings, known)
-    rules = Rules(app[CATALOGUE], schedule_of(announced, releases.OFFICIAL))
+    rules = Rules(app[CATALOGUE], schedule_of(announced, releases.OFFICIAL), calendars.kept())
+    app[RULES] = rules
     backlog = Backlog(
         app[LOOKUP_POOL], longest_s=settings.log_max_delay_s / 2, most_pending=settings.log_pending_max
     )
@@ -175,7 +180,9 @@ async def _ledger(app: web.Application) -> AsyncIterator[None]:
     log.prepare(app)
     app[SCORES] = Scores(app[READER].moments, Rankings(app[LOOKUP_POOL]), rules, announced)
     models.prepare(app, announced)
+    reckoning = Reckoning(app[APPEND_POOL], app[LOOKUP_POOL], rules)
     yield
+    await reckoning.close()
     await refolder.close()
     await writer.close()
     await backlog.close()

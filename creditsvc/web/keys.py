@@ -6,6 +6,7 @@ import asyncpg
 from aiohttp import web
 
 from creditsvc.domain.catalogue import Catalogue
+from creditsvc.domain.standing import Rules
 from creditsvc.ledger.accesses import Accesses
 from creditsvc.ledger.log import Log
 from creditsvc.ledger.promises import Promises
@@ -36,3 +37,4 @@ SCORES: web.AppKey[Scores] = web.AppKey("scores", Scores)
 LOG: web.AppKey[Log] = web.AppKey("log", Log)
 PROMISES: web.AppKey[Promises] = web.AppKey("promises", Promises)
 READER: web.AppKey[Reader] = web.AppKey("reader", Reader)
+RULES: web.AppKey[Rules] = web.AppKey("rules", Rules)

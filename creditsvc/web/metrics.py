@@ -16,6 +16,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, 
 from prometheus_client import generate_latest as render
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from creditsvc.ledger.measures import OPEN_CASES
 from creditsvc.web.routes import Response, Route
 
 DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
@@ -56,6 +57,7 @@ def exposition() -> bytes:
         return render(REGISTRY)
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    registry.register(OPEN_CASES)
     return render(registry)
 
 

@@ -50,6 +50,7 @@ what the one that answered still grants for certain, and one connection may get 
 TAGS = {
     "events": "What agencies hand in",
     "entities": "What is on record for an organisation",
+    "agencies": "What awaits an agency",
     "lookups": "Many organisations at once",
     "catalogue": "What may be recorded, and by which rules",
     "log": "The log of all events, and what proves that it is not altered",

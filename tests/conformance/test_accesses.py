@@ -14,7 +14,7 @@ from creditsvc.web.app import ROUTES
 from tests.conformance.conftest import ROLES, Serve, Service, with_keys
 from tests.conformance.test_roles import ALLOWED
 from tests.faults import ERRORS, Faults, faulty_pools
-from tests.making import ENTITY, OTHER_ENTITY, raw
+from tests.making import ENTITY, OTHER_ENTITY, SOURCE, raw
 from tests.sequencing import settled
 
 UNKNOWN = "usdot:777123"
@@ -48,6 +48,8 @@ QUERIES = {
     "proof": of_one("/history/1/proof"),
     "proofs": of_one("/proofs"),
     "accesses": of_one("/accesses"),
+    "cases": of_one("/cases"),
+    "desk": Query(f"/v1/agencies/{SOURCE}/desk", frozenset({ENTITY})),
     "lookups": Query(
         "/v1/lookups", BOTH | {UNKNOWN}, {"entities": [OTHER_ENTITY, UNKNOWN, "no such", ENTITY, ENTITY]}
     ),
@@ -104,6 +106,7 @@ async def filled(service: Service) -> Service:
     """Have two organisations of a like name on record, in the log."""
     events = [
         raw("licence.granted", "L1", entity_name="Hats and Sons"),
+        raw("objection.opened", "L1", objection="O1", ground="wrong"),
         raw("licence.granted", "L2", subject=OTHER_ENTITY, entity_name="Hats for All"),
     ]
     headers = service.headers("agency") | {"Content-Type": "application/cloudevents-batch+json"}

@@ -20,6 +20,8 @@ ALLOWED = {
     "records": EVERYONE,
     "history": EVERYONE,
     "accesses": frozenset({"entity", "auditor", "operator"}),
+    "desk": frozenset({"agency", "operator"}),
+    "cases": frozenset({"agency", "entity", "operator"}),
     "search": EVERYONE,
     "proof": EVERYONE,
     "proofs": EVERYONE,
@@ -45,6 +47,7 @@ EXAMPLES = {
     "sequence": ("1",),
     "level": ("0",),
     "tile": ("000.p/1",),
+    "agency": (SOURCE,),  # that of another is refused by its name: test_desk
 }
 
 
