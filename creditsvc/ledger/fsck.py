@@ -12,7 +12,7 @@ from operator import itemgetter
 from creditsvc.domain import catalogue
 from creditsvc.domain.schedule import schedule_of
 from creditsvc.domain.standing import Rules
-from creditsvc.ledger import releases
+from creditsvc.ledger import calendars, releases
 from creditsvc.ledger.entries import Place, Row, Session
 from creditsvc.ledger.fsck_entity import Moment, Stored, check_entity, place_of
 from creditsvc.ledger.fsck_log import MOST_FAULTS, LogReport, check_log
@@ -85,20 +85,21 @@ async def _check_entities(connection: Session, report: Report, told: Callable[[i
 
 
 async def _rules(connection: Session) -> Rules:
-    return Rules(catalogue.load(), schedule_of(await releases.load(connection), releases.OFFICIAL))
+    schedule = schedule_of(await releases.load(connection), releases.OFFICIAL)
+    return Rules(catalogue.load(), schedule, calendars.kept())
 
 
 async def _check_page(connection: Session, entities: Sequence[Row], rules: Rules) -> list[str]:
     keys = [row["entity_id"] for row in entities]
-    events, notices, records, names = [
+    events, notices, records, names, cases = [
         _by_entity(await connection.fetch(query, keys))
-        for query in (SQL.events, SQL.notices, SQL.records, SQL.names)
+        for query in (SQL.events, SQL.notices, SQL.records, SQL.names, SQL.cases)
     ]
     moment = await _moment(connection, keys, {"event": events, "notice": notices})
     faults: list[str] = []
     for row in entities:
         key = row["entity_id"]
-        stored = Stored(row, *(rows.get(key, ()) for rows in (events, notices, records, names)))
+        stored = Stored(row, *(rows.get(key, ()) for rows in (events, notices, records, names, cases)))
         try:
             for fault in check_entity(stored, moment, rules):
                 faults.append(fault)  # noqa: PERF402  what was found before a failure counts

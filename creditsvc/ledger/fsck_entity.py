@@ -21,6 +21,7 @@ from creditsvc.domain.records import Entry
 from creditsvc.domain.standing import Rules
 from creditsvc.ledger.accounts import written
 from creditsvc.ledger.entries import Place, Row, entry, leaf_of, stored_line
+from creditsvc.ledger.fsck_cases import check_cases
 
 MOST_MISSING = 10  # events of one organisation that are named each
 ALTERED = "its leaf hash is not that of its content, place and time"
@@ -49,6 +50,7 @@ class Stored:
     notices: Sequence[Row]
     records: Sequence[Row]
     names: Sequence[Row]
+    cases: Sequence[Row]
 
     @property
     def entity(self) -> str:
@@ -80,6 +82,7 @@ def check_entity(stored: Stored, moment: Moment, rules: Rules) -> Iterator[str]:
         *_check_records(past, stored.records, stored.events),
         *_check_profile(stored.row, past, rules),
         *_check_names(stored.names, replayed),
+        *check_cases(stored.entity, entries, stored.cases, rules),
     ):
         yield f"{stored.entity}: {fault}"
 

@@ -71,6 +71,14 @@ from entity_name
 where entity_id = any($1::text[])
 order by entity_id, since, view;
 
+-- name: cases
+-- The clocks that run in cases of some entities, as stored.
+select entity_id, record, source, kind, number, opened_by, handler, ground, procedure, opened_at, step, awaits, since,
+       days, counted, due, certain, calendar
+from open_case
+where entity_id = any($1::text[])
+order by entity_id, record, source, kind, number;
+
 -- name: strays
 -- Rows that no entity's history accounts for, with what is wrong with each.
 select e.entity_id, 'event ' || e.sequence as place, 'belongs to no history' as fault
@@ -86,6 +94,9 @@ where not exists (select from event e where e.entity_id = i.entity_id and e.sequ
 union all
 select r.entity_id, 'record ' || r.record, 'belongs to no history'
 from record r where not exists (select from entity n where n.entity_id = r.entity_id)
+union all
+select c.entity_id, c.kind || ' ' || c.number || ' on record ' || c.record, 'belongs to no history'
+from open_case c where not exists (select from entity n where n.entity_id = c.entity_id)
 union all
 select p.entity_id, p.kind || ' ' || p.sequence, 'waits for the log, and is not stored: it was removed'
 from log_pending p
