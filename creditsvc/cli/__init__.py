@@ -16,6 +16,7 @@ _COMMANDS: Mapping[str, str] = {
     "keys": "creditsvc.cli.keys",
     "load": "creditsvc.cli.load",
     "show": "creditsvc.cli.show",
+    "desk": "creditsvc.cli.desk",
     "score": "creditsvc.cli.score",
     "models": "creditsvc.cli.models",
     "fsck": "creditsvc.cli.fsck",

@@ -12,21 +12,18 @@ import orjson
 
 from creditsvc.cli import arguments
 from creditsvc.cli.progress import progress
+from creditsvc.cli.remote import Document, Remote, require
 from creditsvc.cli.words import counted
-from creditsvc.loading.answers import NOT_CREDITSVC, REDIRECTED, is_redirect, printable
+from creditsvc.loading.answers import NOT_CREDITSVC
 from creditsvc.verifier import BUNDLE, Wrong, parse_checkpoint
 
-ANSWER_MAX_BYTES = 96 * 2**20  # of a page of the longest events
 EVIDENCE_MAX_BYTES = 512 * 2**20
 PAGES_MAX = 10_000
 PAGE = 100
 PAUSE_S = 1
 ROUNDS_MAX = 5  # until checkpoints that came in meanwhile have been joined to the newest
-TIMEOUT_S = 60.0
 CHECKPOINT, CONSISTENCY = "/v1/log/checkpoint", "/v1/log/consistency"
 WELL_KNOWN = "/.well-known/creditsvc-log.json"
-
-Document = dict[str, Any]
 
 
 @click.command(
@@ -71,7 +68,7 @@ def command(entity: str, url: str, key: str | None, since: Path | None, patience
     address = arguments.address(url)
     entity = arguments.organisation(entity, "ENTITY")
     older = None if since is None else _older(since)
-    gathered = asyncio.run(_gather(_Service(address, key), entity, older, patience))
+    gathered = asyncio.run(_gather(Remote(address, key), entity, older, patience))
     output.write_bytes(orjson.dumps({"bundle": BUNDLE, "documents": gathered}, option=orjson.OPT_INDENT_2))
     click.echo(f"{output}: {counted(len(gathered), 'document')}; `creditsvc verify` checks it", err=True)
 
@@ -96,75 +93,12 @@ def _newest(saved: bytes) -> str:
     return checkpoint
 
 
-class _Service:
-    """The service at an address, asked over HTTP."""
-
-    def __init__(self, url: str, key: str | None) -> None:
-        self._url = url
-        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
-
-    def session(self) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S))
-
-    async def text(
-        self, session: aiohttp.ClientSession, path: str, query: Mapping[str, str] | None = None
-    ) -> str:
-        """Give an answer's body. ``ClickException`` with the problem's detail when there is another."""
-        try:
-            async with session.get(
-                self._url + path, params=query, headers=self._headers, allow_redirects=False
-            ) as response:
-                body, status = await _read(response), response.status
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise click.ClickException(
-                f"no answer from {self._url} ({type(error).__name__}): is it running there? --url says where"
-            ) from error
-        if is_redirect(status):
-            raise click.ClickException(REDIRECTED)
-        try:
-            text = body.decode()
-        except UnicodeDecodeError as error:
-            raise click.ClickException(NOT_CREDITSVC) from error
-        if status != 200:
-            raise click.ClickException(_problem(text))
-        return text
-
-    async def json(
-        self, session: aiohttp.ClientSession, path: str, query: Mapping[str, str] | None = None
-    ) -> Document:
-        return _object(await self.text(session, path, query))
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    body = bytearray()
-    async for part in response.content.iter_any():
-        body += part
-        if len(body) > ANSWER_MAX_BYTES:
-            raise click.ClickException(NOT_CREDITSVC)
-    return bytes(body)
-
-
-def _object(text: str) -> Document:
-    try:
-        answer: Any = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        answer = None
-    if not isinstance(answer, dict):
-        raise click.ClickException(NOT_CREDITSVC)
-    return answer
-
-
-def _problem(text: str) -> str:
-    problem = _object(text)
-    return printable(problem.get("detail") or problem.get("title") or NOT_CREDITSVC)
-
-
-async def _gather(service: _Service, entity: str, older: str | None, patience_s: int) -> Document:
+async def _gather(service: Remote, entity: str, older: str | None, patience_s: int) -> Document:
     """Ask for all documents, each under the name that it has in the file."""
     path = f"/v1/entities/{quote(entity, safe=':')}"
     async with service.session() as session:
         profile = await service.json(session, path)
-        _require(isinstance(profile.get("valid_from"), str))
+        require(isinstance(profile.get("valid_from"), str))
         gathered: Document = {"log": await service.json(session, WELL_KNOWN), "profile": profile}
         last = pages = 0
         with progress("history") as told:
@@ -189,12 +123,12 @@ async def _gather(service: _Service, entity: str, older: str | None, patience_s:
 
 
 async def _history(
-    service: _Service, session: aiohttp.ClientSession, path: str, as_of: str
+    service: Remote, session: aiohttp.ClientSession, path: str, as_of: str
 ) -> AsyncIterator[Document]:
     query = {"as_of": as_of, "limit": str(PAGE)}
     for _ in range(PAGES_MAX):
         page = await service.json(session, f"{path}/history", query)
-        _require(_has_items(page) and isinstance(page.get("next"), str | None))
+        require(_has_items(page) and isinstance(page.get("next"), str | None))
         yield page
         if page["next"] is None:
             return
@@ -203,15 +137,15 @@ async def _history(
 
 
 async def _proofs(
-    service: _Service, session: aiohttp.ClientSession, path: str, last: int, patience_s: int
+    service: Remote, session: aiohttp.ClientSession, path: str, last: int, patience_s: int
 ) -> AsyncIterator[Document]:
     """Give pages of proofs until they reach the last event, waiting for the log to take it."""
     after, waited_s = 0, 0
     for _ in range(PAGES_MAX):
         page = await service.json(session, f"{path}/proofs", {"after": str(after), "limit": str(PAGE)})
-        _require(_has_items(page) and isinstance(page.get("checkpoint"), str))
+        require(_has_items(page) and isinstance(page.get("checkpoint"), str))
         if page["items"]:
-            _require(page["items"][-1]["sequence"] > after)
+            require(page["items"][-1]["sequence"] > after)
             after = page["items"][-1]["sequence"]
             yield page
         if after >= last:
@@ -225,7 +159,7 @@ async def _proofs(
 
 
 async def _join(
-    service: _Service, session: aiohttp.ClientSession, checkpoints: list[str], gathered: Document
+    service: Remote, session: aiohttp.ClientSession, checkpoints: list[str], gathered: Document
 ) -> None:
     """Ask for proofs that every checkpoint is continued by the newest, while newer ones may come in."""
     sizes = {_size(checkpoint) for checkpoint in checkpoints} - {0}
@@ -247,11 +181,6 @@ def _size(checkpoint: str) -> int:
         return parse_checkpoint(checkpoint).size
     except Wrong as error:
         raise click.ClickException(NOT_CREDITSVC) from error
-
-
-def _require(condition: bool) -> None:  # noqa: FBT001  it is the condition that is required
-    if not condition:
-        raise click.ClickException(NOT_CREDITSVC)
 
 
 def _has_items(page: Mapping[str, Any]) -> bool:

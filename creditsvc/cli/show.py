@@ -6,19 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-import aiohttp
 import click
-import orjson
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from creditsvc.cli import arguments
-from creditsvc.loading.answers import NOT_CREDITSVC, REDIRECTED, is_redirect, printable
+from creditsvc.cli.remote import Remote, require
+from creditsvc.loading.answers import printable
 
 PAGE_EVENTS = 100
 PAGES_MAX = 200  # twice what the highest --limit takes in full pages
-TIMEOUT_S = 30.0
 PIPED_WIDTH = 200  # in columns, where no terminal says how wide it is
 
 
@@ -45,7 +43,7 @@ Examples:
 )
 def command(entity: str, url: str, as_of: str | None, key: str | None, limit: int) -> None:
     """Show the profile and history of ENTITY, written as scheme:value."""
-    service = _Service(arguments.address(url), key)
+    service = Remote(arguments.address(url), key)
     entity = arguments.organisation(entity, "ENTITY")
     if as_of is not None:
         arguments.instant(as_of)
@@ -60,56 +58,22 @@ def command(entity: str, url: str, as_of: str | None, key: str | None, limit: in
         click.echo(notice, err=True)
 
 
-class _Service:
-    """The service at an address, asked over HTTP."""
-
-    def __init__(self, url: str, key: str | None) -> None:
-        self._url = url
-        self._base = url + "/v1/entities/"
-        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
-
-    async def get(
-        self, session: aiohttp.ClientSession, path: str, query: Mapping[str, str]
-    ) -> dict[str, Any]:
-        """Give an answer's body. ``ClickException`` with the problem's detail when there is another."""
-        try:
-            async with session.get(
-                self._base + path, params=query, headers=self._headers, allow_redirects=False
-            ) as response:
-                body, status = await response.read(), response.status
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise click.ClickException(
-                f"no answer from {self._url} ({type(error).__name__}): is it running there? --url says where"
-            ) from error
-        if is_redirect(status):
-            raise click.ClickException(REDIRECTED)
-        try:
-            answer: Any = orjson.loads(body)
-        except orjson.JSONDecodeError:
-            answer = None
-        if not isinstance(answer, dict):
-            raise click.ClickException("the answer is not JSON: is this the address of a creditsvc?")
-        if status != 200:
-            raise click.ClickException(printable(answer.get("detail") or answer.get("title") or status))
-        return answer
-
-
 async def _fetch(
-    service: _Service, entity: str, as_of: str | None, limit: int
+    service: Remote, entity: str, as_of: str | None, limit: int
 ) -> tuple[dict[str, Any], list[dict[str, Any]], str]:
     """Give the profile, the events, and what to say of events that are missing; "" when none are."""
-    path = quote(entity, safe=":")
+    path = f"/v1/entities/{quote(entity, safe=':')}"
     query = {"as_of": as_of} if as_of else {}
     events: list[dict[str, Any]] = []
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as session:
-        profile = await service.get(session, path, query)
-        _require(_is_profile(profile))
+    async with service.session() as session:
+        profile = await service.json(session, path, query)
+        require(_is_profile(profile))
         # The same instant for both, so that the history is that of the profile.
         query["as_of"] = as_of or profile["valid_from"]
         page = {"limit": str(min(limit, PAGE_EVENTS))}
         for _ in range(PAGES_MAX):
-            answer = await service.get(session, f"{path}/history", query | page)
-            _require(_is_history(answer))
+            answer = await service.json(session, f"{path}/history", query | page)
+            require(_is_history(answer))
             events += answer["items"]
             if answer["next"] is None or not answer["items"] or len(events) >= limit:
                 break
@@ -120,11 +84,6 @@ async def _fetch(
     elif answer["next"] is not None:
         notice = "The service speaks of more events but does not give them."
     return profile, events[:limit], notice
-
-
-def _require(condition: bool) -> None:  # noqa: FBT001  it is the condition that is required
-    if not condition:
-        raise click.ClickException(NOT_CREDITSVC)
 
 
 def _is_profile(answer: Mapping[str, Any]) -> bool:

@@ -17,6 +17,7 @@ LEAVES = [
     ("keys", "revoke"),
     ("load",),
     ("show",),
+    ("desk",),
     ("fsck",),
 ]
 
@@ -60,6 +61,9 @@ def test_wrong_calls_end_with_status_2_and_nothing_on_standard_output(nothing):
         ("show", "siren:552081317", "--url", "localhost"),
         ("show", "siren:552081317", "--as-of", "yesterday"),
         ("show", "foo"),
+        ("desk",),
+        ("desk", "--agency", SOURCE, "--url", "localhost"),
+        ("desk", "--agency", SOURCE, "--kind", "wish"),
     ]
     for call in calls:
         done = nothing.run(*call)
@@ -73,10 +77,11 @@ def test_failures_end_with_status_1_and_say_so(nothing):
         done = nothing.run(*call)
         assert (done.returncode, done.stdout) == (1, ""), call
         assert done.stderr.strip()
-    done = nothing.run("show", "siren:552081317", "--url", "http://127.0.0.1:9")
-    assert done.returncode == 1
-    assert "is it running" in done.stderr
-    assert done.stderr.count("http://127.0.0.1:9") == 1
+    for call in [("show", "siren:552081317"), ("desk", "--agency", SOURCE)]:
+        done = nothing.run(*call, "--url", "http://127.0.0.1:9")
+        assert done.returncode == 1
+        assert "is it running" in done.stderr
+        assert done.stderr.count("http://127.0.0.1:9") == 1
 
 
 def test_commands_beside_a_service_make_no_database_where_there_is_none(tmp_path):
