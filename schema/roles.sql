@@ -13,7 +13,7 @@ declare
     login name := coalesce(nullif(current_setting('creditsvc.login', true), ''), current_user);
     group_role name;
 begin
-    foreach group_role in array array['creditsvc_append', 'creditsvc_lookup', 'creditsvc_sequence', 'creditsvc_access']::name[]
+    foreach group_role in array array['creditsvc_append', 'creditsvc_lookup', 'creditsvc_sequence', 'creditsvc_access', 'creditsvc_erase']::name[]
     loop
         if not exists (select from pg_roles where rolname = group_role) then
             execute format('create role %I nologin', group_role);

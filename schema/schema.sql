@@ -13,6 +13,58 @@ CREATE FUNCTION creditsvc.append_horizon() RETURNS timestamp with time zone
         (select min(xact_start) from pg_stat_activity
          where datname = current_database() and application_name = 'creditsvc append'))
 $$;
+CREATE FUNCTION creditsvc.erase_record(of_entity text, of_record text, of_source text, expected bigint[], names text[], statuses text[], publics boolean[], changed_at timestamp with time zone) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'creditsvc', 'pg_temp'
+    AS $$
+declare
+    held record;
+    erased_entries integer;
+begin
+    perform from entity where entity_id = of_entity for update skip locked;
+    if not found then
+        return 0;
+    end if;
+    select r.sequences, r.retired_from, r.next_change, r.erased into held from creditsvc.record r
+    where r.entity_id = of_entity and r.record = of_record and r.source = of_source for update;
+    if not found or held.erased or held.retired_from is null or held.retired_from > clock_timestamp()
+       or held.next_change is not null then
+        raise exception 'the record is not one to erase' using errcode = 'insufficient_privilege';
+    end if;
+    if held.sequences <> expected or exists (
+        select from unnest(held.sequences) as s (sequence)
+        where not exists (select from log_entry l
+                          where l.entity_id = of_entity and l.kind = 'event' and l.sequence = s.sequence)
+    ) or exists (
+        select from notice n
+        where n.entity_id = of_entity and n.record = of_record and n.source = of_source
+          and not exists (select from log_entry l
+                          where l.entity_id = of_entity and l.kind = 'notice' and l.sequence = n.number)
+    ) then
+        return 0;
+    end if;
+    insert into erasure (entity_id, kind, sequence, record, source, commitment, name, status, public, touched_public,
+                         retired_from, public_changed_at)
+    select of_entity, 'event', e.sequence, of_record, of_source, sha256(e.salt || e.content), k.name, k.status, k.public,
+           e.touches_public, held.retired_from, changed_at
+    from unnest(expected, names, statuses, publics) as k (sequence, name, status, public)
+    join event e on e.entity_id = of_entity and e.sequence = k.sequence
+    union all
+    select of_entity, 'notice', n.number, of_record, of_source, sha256(n.salt || n.content), null, null, null, null,
+           held.retired_from, changed_at
+    from notice n
+    where n.entity_id = of_entity and n.record = of_record and n.source = of_source;
+    get diagnostics erased_entries = row_count;
+    update record r set erased = true where r.entity_id = of_entity and r.record = of_record and r.source = of_source;
+    update event e set content = null, salt = null where e.entity_id = of_entity and e.sequence = any (expected);
+    update notice n set content = null, salt = null
+    where n.entity_id = of_entity and n.record = of_record and n.source = of_source;
+    update event_identity i set content_sha256 = null
+    from event e
+    where e.entity_id = of_entity and e.sequence = any (expected) and i.source = e.source and i.id = e.id;
+    return erased_entries;
+end
+$$;
 CREATE FUNCTION creditsvc.file_accesses(most integer) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'creditsvc', 'pg_temp'
@@ -32,6 +84,42 @@ begin
     order by entity_id, number;
     delete from access_arrived where number = any (taken);
     return coalesce(cardinality(taken), 0);
+end
+$$;
+CREATE FUNCTION creditsvc.refuse_all_but_erasing() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+declare
+    committed bytea := sha256(old.salt || old.content);
+    place bigint := (to_jsonb(old) ->> case tg_table_name when 'notice' then 'number' else 'sequence' end)::bigint;
+begin
+    if tg_op = 'UPDATE' and committed is not null then
+        old.content := null;
+        old.salt := null;
+        if new is not distinct from old and exists (
+            select from creditsvc.erasure x
+            join creditsvc.record r on r.entity_id = x.entity_id and r.record = x.record and r.source = x.source
+            where x.entity_id = old.entity_id and x.kind = tg_table_name and x.sequence = place
+              and x.commitment = committed and r.erased and r.retired_from <= clock_timestamp()) then
+            return new;
+        end if;
+    end if;
+    raise exception '% is append-only', tg_table_name using errcode = 'insufficient_privilege';
+end
+$$;
+CREATE FUNCTION creditsvc.refuse_all_but_forgetting() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    if tg_op = 'UPDATE' then
+        old.content_sha256 := null;
+        if new is not distinct from old and exists (
+            select from creditsvc.event e
+            where e.entity_id = old.entity_id and e.sequence = old.sequence and e.content is null) then
+            return new;
+        end if;
+    end if;
+    raise exception '% is append-only', tg_table_name using errcode = 'insufficient_privilege';
 end
 $$;
 CREATE FUNCTION creditsvc.refuse_change() RETURNS trigger
@@ -99,6 +187,9 @@ GRANT USAGE ON SCHEMA creditsvc TO creditsvc_append;
 GRANT USAGE ON SCHEMA creditsvc TO creditsvc_lookup;
 GRANT USAGE ON SCHEMA creditsvc TO creditsvc_sequence;
 GRANT USAGE ON SCHEMA creditsvc TO creditsvc_access;
+GRANT USAGE ON SCHEMA creditsvc TO creditsvc_erase;
+REVOKE ALL ON FUNCTION creditsvc.erase_record(of_entity text, of_record text, of_source text, expected bigint[], names text[], statuses text[], publics boolean[], changed_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION creditsvc.erase_record(of_entity text, of_record text, of_source text, expected bigint[], names text[], statuses text[], publics boolean[], changed_at timestamp with time zone) TO creditsvc_erase;
 REVOKE ALL ON FUNCTION creditsvc.file_accesses(most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION creditsvc.file_accesses(most integer) TO creditsvc_access;
 REVOKE ALL ON FUNCTION creditsvc.remove_old_accesses(years integer, most integer) FROM PUBLIC;
@@ -251,6 +342,39 @@ CREATE INDEX entity_name_shared ON creditsvc.entity_name USING gin (grams) WHERE
 GRANT SELECT,INSERT,UPDATE ON TABLE creditsvc.entity_name TO creditsvc_append;
 GRANT SELECT ON TABLE creditsvc.entity_name TO creditsvc_lookup;
 
+CREATE TABLE creditsvc.erasure (
+    entity_id text NOT NULL COLLATE pg_catalog."C",
+    kind text NOT NULL COLLATE pg_catalog."C",
+    sequence bigint NOT NULL,
+    record text NOT NULL COLLATE pg_catalog."C",
+    source text NOT NULL COLLATE pg_catalog."C",
+    commitment bytea NOT NULL,
+    name text,
+    status text,
+    public boolean,
+    touched_public boolean,
+    retired_from timestamp with time zone NOT NULL,
+    public_changed_at timestamp with time zone,
+    erased_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT erasure_check CHECK (((kind = 'event'::text) = ((public IS NOT NULL) AND (touched_public IS NOT NULL)))),
+    CONSTRAINT erasure_commitment_check CHECK ((octet_length(commitment) = 32)),
+    CONSTRAINT erasure_kind_check CHECK ((kind = ANY (ARRAY['event'::text, 'notice'::text]))),
+    CONSTRAINT erasure_sequence_check CHECK ((sequence > 0))
+);
+COMMENT ON TABLE creditsvc.erasure IS 'What is kept of events and notices whose content was erased: their commitment, and what they did to names and views';
+COMMENT ON COLUMN creditsvc.erasure.source IS 'The source that handed the record in';
+COMMENT ON COLUMN creditsvc.erasure.name IS 'What the event called the organisation';
+COMMENT ON COLUMN creditsvc.erasure.status IS 'What status it told';
+COMMENT ON COLUMN creditsvc.erasure.public IS 'The record was public once the event had come; null of a notice';
+COMMENT ON COLUMN creditsvc.erasure.public_changed_at IS 'When time last changed what the public saw of the record';
+ALTER TABLE ONLY creditsvc.erasure
+    ADD CONSTRAINT erasure_pkey PRIMARY KEY (entity_id, kind, sequence);
+CREATE TRIGGER erasure_append_only BEFORE DELETE OR UPDATE ON creditsvc.erasure FOR EACH ROW EXECUTE FUNCTION creditsvc.refuse_change();
+CREATE TRIGGER erasure_no_truncate BEFORE TRUNCATE ON creditsvc.erasure FOR EACH STATEMENT EXECUTE FUNCTION creditsvc.refuse_change();
+GRANT SELECT ON TABLE creditsvc.erasure TO creditsvc_append;
+GRANT SELECT ON TABLE creditsvc.erasure TO creditsvc_lookup;
+GRANT SELECT ON TABLE creditsvc.erasure TO creditsvc_sequence;
+
 CREATE TABLE creditsvc.event (
     entity_id text NOT NULL COLLATE pg_catalog."C",
     sequence bigint NOT NULL,
@@ -260,8 +384,8 @@ CREATE TABLE creditsvc.event (
     type text NOT NULL,
     "time" timestamp with time zone NOT NULL,
     record text NOT NULL COLLATE pg_catalog."C",
-    content bytea NOT NULL,
-    salt bytea NOT NULL,
+    content bytea,
+    salt bytea,
     leaf_hash bytea NOT NULL,
     opens boolean NOT NULL,
     touches_public boolean NOT NULL,
@@ -271,34 +395,68 @@ CREATE TABLE creditsvc.event (
     CONSTRAINT event_sequence_check CHECK ((sequence > 0))
 );
 COMMENT ON TABLE creditsvc.event IS 'Immutable statements of agencies, in the gap-free order in which each entity received them';
-COMMENT ON COLUMN creditsvc.event.content IS 'The CloudEvent in canonical JSON (RFC 8785)';
+COMMENT ON COLUMN creditsvc.event.content IS 'The CloudEvent in canonical JSON (RFC 8785); null once erased';
 COMMENT ON COLUMN creditsvc.event.salt IS 'Blinds the commitment to the content in the leaf; erased with it when the law says so';
 COMMENT ON COLUMN creditsvc.event.opens IS 'The first event held on its record: where the record stands in the list of records';
 COMMENT ON COLUMN creditsvc.event.touches_public IS 'The public view changed with this event';
 COMMENT ON COLUMN creditsvc.event.holder IS 'The source that handed the record in which this is about, where that is another; null: this source';
 ALTER TABLE ONLY creditsvc.event
     ADD CONSTRAINT event_pkey PRIMARY KEY (entity_id, sequence);
-CREATE TRIGGER event_append_only BEFORE DELETE OR UPDATE ON creditsvc.event FOR EACH ROW EXECUTE FUNCTION creditsvc.refuse_change();
+CREATE TRIGGER event_append_only BEFORE DELETE OR UPDATE ON creditsvc.event FOR EACH ROW EXECUTE FUNCTION creditsvc.refuse_all_but_erasing();
 CREATE TRIGGER event_no_truncate BEFORE TRUNCATE ON creditsvc.event FOR EACH STATEMENT EXECUTE FUNCTION creditsvc.refuse_change();
+CREATE TRIGGER event_whole BEFORE INSERT ON creditsvc.event FOR EACH ROW WHEN (((new.content IS NULL) OR (new.salt IS NULL))) EXECUTE FUNCTION creditsvc.refuse_change();
 GRANT SELECT,INSERT ON TABLE creditsvc.event TO creditsvc_append;
 GRANT SELECT ON TABLE creditsvc.event TO creditsvc_lookup;
 GRANT SELECT ON TABLE creditsvc.event TO creditsvc_sequence;
+GRANT SELECT ON TABLE creditsvc.event TO creditsvc_erase;
 
 CREATE TABLE creditsvc.event_identity (
     source text NOT NULL COLLATE pg_catalog."C",
     id text NOT NULL COLLATE pg_catalog."C",
     entity_id text NOT NULL COLLATE pg_catalog."C",
     sequence bigint NOT NULL,
-    content_sha256 bytea NOT NULL,
+    content_sha256 bytea,
     CONSTRAINT event_identity_content_sha256_check CHECK ((octet_length(content_sha256) = 32))
 );
 COMMENT ON TABLE creditsvc.event_identity IS 'The identity of an event is unique over all subjects; keyed by it alone';
+COMMENT ON COLUMN creditsvc.event_identity.content_sha256 IS 'Tells a repeat from a conflict; null once the event was erased';
 ALTER TABLE ONLY creditsvc.event_identity
     ADD CONSTRAINT event_identity_pkey PRIMARY KEY (source, id);
-CREATE TRIGGER event_identity_append_only BEFORE DELETE OR UPDATE ON creditsvc.event_identity FOR EACH ROW EXECUTE FUNCTION creditsvc.refuse_change();
+CREATE TRIGGER event_identity_append_only BEFORE DELETE OR UPDATE ON creditsvc.event_identity FOR EACH ROW EXECUTE FUNCTION creditsvc.refuse_all_but_forgetting();
 CREATE TRIGGER event_identity_no_truncate BEFORE TRUNCATE ON creditsvc.event_identity FOR EACH STATEMENT EXECUTE FUNCTION creditsvc.refuse_change();
+CREATE TRIGGER event_identity_whole BEFORE INSERT ON creditsvc.event_identity FOR EACH ROW WHEN ((new.content_sha256 IS NULL)) EXECUTE FUNCTION creditsvc.refuse_change();
 GRANT SELECT,INSERT ON TABLE creditsvc.event_identity TO creditsvc_append;
 GRANT SELECT ON TABLE creditsvc.event_identity TO creditsvc_lookup;
+
+CREATE TABLE creditsvc.notice (
+    entity_id text NOT NULL COLLATE pg_catalog."C",
+    number bigint NOT NULL,
+    due timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    type text NOT NULL COLLATE pg_catalog."C",
+    record text NOT NULL COLLATE pg_catalog."C",
+    source text NOT NULL COLLATE pg_catalog."C",
+    content bytea,
+    salt bytea,
+    leaf_hash bytea NOT NULL,
+    CONSTRAINT notice_leaf_hash_check CHECK ((octet_length(leaf_hash) = 32)),
+    CONSTRAINT notice_number_check CHECK ((number > 0)),
+    CONSTRAINT notice_salt_check CHECK ((octet_length(salt) = 16))
+);
+COMMENT ON TABLE creditsvc.notice IS 'What time alone changed in a record, told by the service itself: once for each boundary';
+COMMENT ON COLUMN creditsvc.notice.due IS 'The boundary: when it took effect';
+COMMENT ON COLUMN creditsvc.notice.source IS 'Of the record';
+COMMENT ON COLUMN creditsvc.notice.content IS 'A CloudEvent of the service, in canonical JSON (RFC 8785)';
+ALTER TABLE ONLY creditsvc.notice
+    ADD CONSTRAINT notice_entity_id_due_type_record_source_key UNIQUE (entity_id, due, type, record, source);
+ALTER TABLE ONLY creditsvc.notice
+    ADD CONSTRAINT notice_pkey PRIMARY KEY (entity_id, number);
+CREATE TRIGGER notice_append_only BEFORE DELETE OR UPDATE ON creditsvc.notice FOR EACH ROW EXECUTE FUNCTION creditsvc.refuse_all_but_erasing();
+CREATE TRIGGER notice_no_truncate BEFORE TRUNCATE ON creditsvc.notice FOR EACH STATEMENT EXECUTE FUNCTION creditsvc.refuse_change();
+CREATE TRIGGER notice_whole BEFORE INSERT ON creditsvc.notice FOR EACH ROW WHEN (((new.content IS NULL) OR (new.salt IS NULL))) EXECUTE FUNCTION creditsvc.refuse_change();
+GRANT SELECT,INSERT ON TABLE creditsvc.notice TO creditsvc_append;
+GRANT SELECT ON TABLE creditsvc.notice TO creditsvc_lookup;
+GRANT SELECT ON TABLE creditsvc.notice TO creditsvc_sequence;
 
 CREATE TABLE creditsvc.log_checkpoint (
     size bigint NOT NULL,
@@ -475,35 +633,6 @@ CREATE TRIGGER model_release_no_truncate BEFORE TRUNCATE ON creditsvc.model_rele
 GRANT SELECT ON TABLE creditsvc.model_release TO creditsvc_append;
 GRANT SELECT ON TABLE creditsvc.model_release TO creditsvc_lookup;
 
-CREATE TABLE creditsvc.notice (
-    entity_id text NOT NULL COLLATE pg_catalog."C",
-    number bigint NOT NULL,
-    due timestamp with time zone NOT NULL,
-    recorded_at timestamp with time zone NOT NULL,
-    type text NOT NULL COLLATE pg_catalog."C",
-    record text NOT NULL COLLATE pg_catalog."C",
-    source text NOT NULL COLLATE pg_catalog."C",
-    content bytea NOT NULL,
-    salt bytea NOT NULL,
-    leaf_hash bytea NOT NULL,
-    CONSTRAINT notice_leaf_hash_check CHECK ((octet_length(leaf_hash) = 32)),
-    CONSTRAINT notice_number_check CHECK ((number > 0)),
-    CONSTRAINT notice_salt_check CHECK ((octet_length(salt) = 16))
-);
-COMMENT ON TABLE creditsvc.notice IS 'What time alone changed in a record, told by the service itself: once for each boundary';
-COMMENT ON COLUMN creditsvc.notice.due IS 'The boundary: when it took effect';
-COMMENT ON COLUMN creditsvc.notice.source IS 'Of the record';
-COMMENT ON COLUMN creditsvc.notice.content IS 'A CloudEvent of the service, in canonical JSON (RFC 8785)';
-ALTER TABLE ONLY creditsvc.notice
-    ADD CONSTRAINT notice_entity_id_due_type_record_source_key UNIQUE (entity_id, due, type, record, source);
-ALTER TABLE ONLY creditsvc.notice
-    ADD CONSTRAINT notice_pkey PRIMARY KEY (entity_id, number);
-CREATE TRIGGER notice_append_only BEFORE DELETE OR UPDATE ON creditsvc.notice FOR EACH ROW EXECUTE FUNCTION creditsvc.refuse_change();
-CREATE TRIGGER notice_no_truncate BEFORE TRUNCATE ON creditsvc.notice FOR EACH STATEMENT EXECUTE FUNCTION creditsvc.refuse_change();
-GRANT SELECT,INSERT ON TABLE creditsvc.notice TO creditsvc_append;
-GRANT SELECT ON TABLE creditsvc.notice TO creditsvc_lookup;
-GRANT SELECT ON TABLE creditsvc.notice TO creditsvc_sequence;
-
 CREATE TABLE creditsvc.open_case (
     entity_id text NOT NULL COLLATE pg_catalog."C",
     record text NOT NULL COLLATE pg_catalog."C",
@@ -548,6 +677,7 @@ ALTER TABLE ONLY creditsvc.open_case
 CREATE INDEX open_case_desk ON creditsvc.open_case USING btree (handler, due, place) WHERE (awaits = 'agency'::text);
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE creditsvc.open_case TO creditsvc_append;
 GRANT SELECT ON TABLE creditsvc.open_case TO creditsvc_lookup;
+GRANT SELECT ON TABLE creditsvc.open_case TO creditsvc_erase;
 
 CREATE TABLE creditsvc.record (
     entity_id text NOT NULL COLLATE pg_catalog."C",
@@ -566,7 +696,9 @@ CREATE TABLE creditsvc.record (
     amounts text,
     points_until timestamp with time zone,
     next_change timestamp with time zone,
-    begins boolean DEFAULT false NOT NULL
+    begins boolean DEFAULT false NOT NULL,
+    retired_from timestamp with time zone,
+    erased boolean DEFAULT false NOT NULL
 );
 COMMENT ON TABLE creditsvc.record IS 'What the fold of each record''s events comes to, until next_change; its events by sequence';
 COMMENT ON COLUMN creditsvc.record.class IS 'Null while only amendments have arrived and the record itself has not';
@@ -578,14 +710,47 @@ COMMENT ON COLUMN creditsvc.record.code_group IS 'The sum of the score that the 
 COMMENT ON COLUMN creditsvc.record.amounts IS 'What is added to further sums, as canonical JSON; null for nothing';
 COMMENT ON COLUMN creditsvc.record.next_change IS 'When time alone next changes any of this';
 COMMENT ON COLUMN creditsvc.record.begins IS 'Not in the public view yet, but time alone brings it there';
+COMMENT ON COLUMN creditsvc.record.retired_from IS 'From then on it is in no view: its legal life is over, and its last event has come; null: not known, or never';
+COMMENT ON COLUMN creditsvc.record.erased IS 'The contents of its events and notices were erased';
 ALTER TABLE ONLY creditsvc.record
     ADD CONSTRAINT record_pkey PRIMARY KEY (entity_id, record, source);
 CREATE INDEX record_listing ON creditsvc.record USING btree (entity_id, since) WHERE listing;
 CREATE INDEX record_next_change ON creditsvc.record USING btree (entity_id, next_change) WHERE (next_change IS NOT NULL);
 CREATE INDEX record_objected ON creditsvc.record USING btree (entity_id, record, source) WHERE objected;
 CREATE INDEX record_points ON creditsvc.record USING btree (entity_id, points, record, source) WHERE (points <> (0)::numeric);
+CREATE INDEX record_retired ON creditsvc.record USING btree (retired_from) WHERE ((next_change IS NULL) AND (retired_from IS NOT NULL) AND (NOT erased));
 GRANT SELECT,INSERT,UPDATE ON TABLE creditsvc.record TO creditsvc_append;
 GRANT SELECT ON TABLE creditsvc.record TO creditsvc_lookup;
+GRANT SELECT ON TABLE creditsvc.record TO creditsvc_erase;
+
+CREATE VIEW creditsvc.leaf_part AS
+ SELECT e.entity_id,
+    ('event'::text COLLATE "C") AS kind,
+    e.sequence,
+    e.recorded_at,
+    e.source,
+    NULL::timestamp with time zone AS due,
+    COALESCE(sha256((e.salt || e.content)), ( SELECT x.commitment
+           FROM creditsvc.erasure x
+          WHERE ((x.entity_id = e.entity_id) AND (x.kind = 'event'::text) AND (x.sequence = e.sequence)))) AS commitment,
+    e.leaf_hash
+   FROM creditsvc.event e
+UNION ALL
+ SELECT n.entity_id,
+    ('notice'::text COLLATE "C") AS kind,
+    n.number AS sequence,
+    n.recorded_at,
+    NULL::text AS source,
+    n.due,
+    COALESCE(sha256((n.salt || n.content)), ( SELECT x.commitment
+           FROM creditsvc.erasure x
+          WHERE ((x.entity_id = n.entity_id) AND (x.kind = 'notice'::text) AND (x.sequence = n.number)))) AS commitment,
+    n.leaf_hash
+   FROM creditsvc.notice n;
+COMMENT ON VIEW creditsvc.leaf_part IS 'The parts of the leaf of each event and notice, and the hash stored with it';
+GRANT SELECT ON TABLE creditsvc.leaf_part TO creditsvc_append;
+GRANT SELECT ON TABLE creditsvc.leaf_part TO creditsvc_lookup;
+GRANT SELECT ON TABLE creditsvc.leaf_part TO creditsvc_sequence;
 
 ALTER TABLE ONLY creditsvc.api_key
     ADD CONSTRAINT api_key_client_id_fkey FOREIGN KEY (client_id) REFERENCES creditsvc.client(client_id);

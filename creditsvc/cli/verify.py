@@ -10,9 +10,10 @@ import orjson
 
 from creditsvc.cli.words import counted
 from creditsvc.domain import catalogue, identifiers, instants
-from creditsvc.domain.account import account_at, replay
+from creditsvc.domain.account import account_at
 from creditsvc.domain.naming import VIEWS
 from creditsvc.domain.records import Entry
+from creditsvc.domain.replay import replay
 from creditsvc.domain.schedule import Schedule
 from creditsvc.domain.standing import Rules
 from creditsvc.errors import Refusal

@@ -4,7 +4,7 @@ Only the records that events name, and those that time has changed since they we
 be loaded: what the account comes to is kept as summaries that those records are taken from and added to.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from creditsvc.domain import instants
 from creditsvc.domain.catalogue import EventType
 from creditsvc.domain.events import Event
-from creditsvc.domain.naming import UNNAMED, Namings, Renamed, View, renamed, tell
+from creditsvc.domain.naming import Namings, Renamed, View, renamed, tell
 from creditsvc.domain.notices import TICK, Notice, crossings, told_until
 from creditsvc.domain.profile import (
     MOST_LISTINGS,
@@ -35,10 +35,14 @@ MOST_EVENTS_OF_A_RECORD = 1_000  # bounds the fold of one record
 
 @dataclass(slots=True)
 class Held:
-    """A record as loaded: the line stored of it, and its events (only where it is to be folded again)."""
+    """A record as loaded: the line stored of it, and its events (only where it is to be folded again).
+
+    ``erased``: its legal life is over and its events have no content any more.
+    """
 
     line: Line | None = None
     entries: list[Entry] = field(default_factory=list)
+    erased: bool = False
 
 
 @dataclass(slots=True)
@@ -119,6 +123,11 @@ class Account:
 
     def _admit(self, event: Event, held: Held, rules: Rules) -> None:
         kind = rules.catalogue.types[event.type]
+        if held.erased:
+            raise EventInvalid(
+                "The record was kept for as long as it may be, and its content was erased",
+                [Violation("/data/record", "record-erased", "Nothing more can be said of this record")],
+            )
         if not held.entries:
             self._keep_off_others(event, kind, rules)
             return
@@ -155,7 +164,7 @@ class Account:
                 raise Forbidden("Only the source that handed a record in may amend it")
 
     def _concerned(self, held: Held, at: datetime, rules: Rules) -> bool:
-        return bool(held.entries) and _concerns_public(held.entries, at, rules, self.zone)
+        return bool(held.entries) and concerns_public(held.entries, at, rules, self.zone)
 
     def settle(self, at: datetime, rules: Rules) -> Iterator[tuple[Line, Record]]:
         """Fold every record that was loaded whole as of an instant, and bring the summaries in step.
@@ -240,7 +249,8 @@ def sees(view: View, seen: Line) -> bool:
 
 def moves(view: View, seen: Line) -> bool:
     """Tell whether the next change of a record changes what a view shows."""
-    return sees(view, seen) or seen.begins
+    # What is withdrawn is in no view, but moves what those who are party to it see, who have the second.
+    return view == "shared" or sees(view, seen) or seen.begins
 
 
 def _admit_changes(event: Event, opening: EventType) -> None:
@@ -318,11 +328,13 @@ def account_at(entity: str, entries: Sequence[Entry], namings: Namings, at: date
     shown = next((entry for entry in reversed(entries) if entry.touches_public), None)
     held: dict[RecordKey, Held] = {}
     for entry in entries:
-        held.setdefault((entry.record, entry.source), Held()).entries.append(entry)
+        if entry.erased is None:
+            held.setdefault((entry.record, entry.holder), Held()).entries.append(entry)
     views: dict[View, Standing] = {
         "public": Standing(Summary(), shown.sequence if shown else 0, shown.recorded_at if shown else None),
         "shared": Standing(Summary(), last.sequence, last.recorded_at),
     }
+    _note_erased(views, entries, at)
     account = Account(entity, last.sequence, last.recorded_at, namings, views, held)
     lines = [settled for settled, _ in account.settle(at, rules)]
     for view, standing in views.items():
@@ -331,37 +343,18 @@ def account_at(entity: str, entries: Sequence[Entry], namings: Namings, at: date
     return Past(account, lines)
 
 
-@dataclass(frozen=True, slots=True)
-class Replayed:
-    """What the events come to when each is entered anew: flags, names, and how these changed."""
-
-    opens: Sequence[bool]
-    touches: Sequence[bool]
-    namings: Namings
-    renamed: Sequence[Renamed]
-
-
-def replay(entity: str, entries: Sequence[Entry], rules: Rules) -> Replayed:
-    """Work out what each event was when it came: first of its record, touching the public, naming."""
-    zone = instants.zone_of(entity)
-    namings = UNNAMED
-    records: dict[RecordKey, list[Entry]] = {}
-    opens: list[bool] = []
-    touches: list[bool] = []
-    changes: list[Renamed] = []
-    for entry in entries:
-        own = records.setdefault((entry.record, entry.source), [])
-        was = bool(own) and _concerns_public(own, entry.recorded_at, rules, zone)
-        own.append(entry)
-        record = fold(own, rules.catalogue)
-        now = evaluate(record, entry.recorded_at, rules, zone)
-        told = tell(namings, own, record, rules.catalogue, public=now.public)
-        changes += renamed(namings, told, entry.recorded_at)
-        namings = told
-        opens.append(len(own) == 1)
-        touches.append(was or now.concerns_public)
-    return Replayed(opens, touches, namings, changes)
+def _note_erased(views: Mapping[View, Standing], entries: Iterable[Entry], at: datetime) -> None:
+    """Let the views stand since what time changed in records that were erased, as they did before."""
+    for erased in (entry.erased for entry in entries if entry.erased is not None):
+        changes: tuple[tuple[View, datetime | None], ...] = (
+            ("shared", erased.retired_from),
+            ("public", erased.public_changed_at),
+        )
+        for view, changed_at in changes:
+            if changed_at is not None and changed_at <= at:
+                views[view].since = instants.latest(views[view].since, changed_at)
 
 
-def _concerns_public(entries: Sequence[Entry], at: datetime, rules: Rules, zone: ZoneInfo) -> bool:
+def concerns_public(entries: Sequence[Entry], at: datetime, rules: Rules, zone: ZoneInfo) -> bool:
+    """Tell whether the public view depends on a record, by its events."""
     return evaluate(fold(entries, rules.catalogue), at, rules, zone).concerns_public

@@ -34,6 +34,7 @@ from creditsvc.domain.catalogue_file import (
     TypeEntry,
 )
 from creditsvc.domain.catalogue_procedures import CaseKind, Clock, Procedure
+from creditsvc.domain.catalogue_retention import Retention
 from creditsvc.domain.kinds import OPTIONAL, SCORED, STRICT, require_any, value_type
 from creditsvc.domain.titles import Title
 from creditsvc.domain.violations import pointer
@@ -49,6 +50,7 @@ __all__ = [
     "Procedure",
     "Publicity",
     "RecordClass",
+    "Retention",
     "Role",
     "RuleSet",
     "State",
@@ -98,6 +100,7 @@ class Catalogue:
     classes: Mapping[str, RecordClass]
     types: Mapping[str, EventType]
     publicity: Mapping[str, Publicity]
+    retention: Mapping[str, Retention]
     procedures: Mapping[CaseKind, tuple[Procedure, ...]]
     file: Mapping[str, Any]
 
@@ -186,6 +189,7 @@ def read(content: bytes) -> Catalogue:
         classes=file.classes,
         types=types,
         publicity=file.publicity,
+        retention=file.retention,
         procedures=file.procedures,
         file=written,
     )
@@ -209,7 +213,7 @@ def _named(written: Any) -> Any:
     if not isinstance(written, dict):
         return written
     named = dict(written)
-    for part in ("fields", "classes", "types", "publicity"):
+    for part in ("fields", "classes", "types", "publicity", "retention"):
         entries = written.get(part)
         if isinstance(entries, dict):
             named[part] = {

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from creditsvc.domain.catalogue_file import CatalogueInvalid, Field, File, TypeEntry
 from creditsvc.domain.catalogue_procedures import check_procedures
+from creditsvc.domain.catalogue_retention import check_retention
 from creditsvc.domain.catalogue_rule_sets import check_publicity
 from creditsvc.domain.kinds import LIMITS, SCORED
 from creditsvc.domain.moves import MOVES
@@ -28,6 +29,7 @@ def check(file: File) -> None:
     openings = {name for name, entry in file.types.items() if entry.role in {"opens", "states"}}
     procedures = check_procedures(file.procedures, file.classes.keys(), openings)
     problems = [*_fields(file), *_classes(file), *_types(file), *check_publicity(file), *procedures]
+    problems += check_retention(file.retention, file.classes, file.publicity)
     if problems:
         raise CatalogueInvalid(problems)
 

@@ -9,6 +9,7 @@ import pydantic
 from pydantic import ConfigDict
 
 from creditsvc.domain.catalogue_procedures import CaseKind, Procedure
+from creditsvc.domain.catalogue_retention import Retention
 from creditsvc.domain.kinds import Kind
 from creditsvc.domain.titles import Title
 
@@ -51,7 +52,8 @@ class RecordClass:
 
     ``listing``: a list that one stands on until removed. ``dated_by`` names the field that its periods count
     from (the event's time where that is absent), ``expires`` that of the last day it is valid on, and
-    ``publicity`` the rule in ``Catalogue.publicity``.
+    ``publicity`` the rule in ``Catalogue.publicity``; ``retention`` that in ``Catalogue.retention``, without
+    which its records are kept for good.
     """
 
     __pydantic_config__ = _SHAPE
@@ -62,6 +64,7 @@ class RecordClass:
     consent: bool = False  # partners are shown its records only where the organisation consents
     dated_by: str | None = None
     expires: str | None = None
+    retention: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,4 +176,5 @@ class File:
     classes: Mapping[str, RecordClass]
     types: Mapping[str, TypeEntry]
     publicity: Mapping[str, Publicity]
+    retention: Mapping[str, Retention]
     procedures: Mapping[CaseKind, tuple[Procedure, ...]]

@@ -54,8 +54,11 @@ def tell(
     namings: Namings, entries: Iterable[Entry], record: Record, catalogue: Catalogue, *, public: bool
 ) -> Namings:
     """Take into account what the events of a record tell, as the record stands now."""
-    if record.type is None:
-        return namings
+    return namings if record.type is None else told_by(namings, entries, catalogue, public=public)
+
+
+def told_by(namings: Namings, entries: Iterable[Entry], catalogue: Catalogue, *, public: bool) -> Namings:
+    """Take into account what the events of a record tell that has arrived."""
     told = dict(namings)
     for entry in entries:
         for view in VIEWS if public else ("shared",):

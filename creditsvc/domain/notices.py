@@ -1,8 +1,9 @@
 """Notices: what time alone changes in a record, told by the service itself. Pure.
 
 A record changes without any event at its boundaries only: where its validity ends, where its publicity does,
-and where the weight of the rule that scores it steps. So a record has few, whatever its age, and walking them
-ends: two, and the steps of one rule, for each model that was ever released.
+where the weight of the rule that scores it steps, and where its legal life is over. So a record has few,
+whatever its age, and walking them ends: three, and the steps of one rule, for each model that was ever
+released.
 
 At each boundary the record is what the events recorded by then come to, and both of its sides are judged by
 the model in force at it. So the notices of a history are a function of its events and the rules, whenever and
@@ -21,13 +22,14 @@ from fractions import Fraction
 
 from creditsvc.domain import instants
 from creditsvc.domain.canonical import canonical
-from creditsvc.domain.records import Entry, Record, fold
+from creditsvc.domain.records import AWAITED, SHIELDED, Entry, Record, fold
 from creditsvc.domain.schedule import Schedule
 from creditsvc.domain.standing import Evaluation, Rules, evaluate
 from scoring.exact import written
 
 BEGAN, ENDED = "credit.publicity.began", "credit.publicity.ended"
 EXPIRED, STEPPED = "credit.record.expired", "credit.score.stepped"
+RETIRED = "credit.record.retired"
 TICK = timedelta(microseconds=1)  # the service knows no finer time, so a tick before is right before
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
@@ -83,11 +85,13 @@ def expected(
 ) -> list[Notice]:
     """Work out every notice of a history, as numbered from 1: due after ``began_at`` and before ``until``.
 
-    ``entries`` are all events of the organisation by sequence, ``until`` is what ``told_until`` gives.
+    ``entries`` are all events of the organisation by sequence, ``until`` is what ``told_until`` gives. Of
+    what was erased nothing can be worked out any more.
     """
     records: dict[tuple[str, str], list[Entry]] = {}
     for entry in entries:
-        records.setdefault((entry.record, entry.source), []).append(entry)
+        if entry.erased is None:
+            records.setdefault((entry.record, entry.holder), []).append(entry)
     last = END_OF_TIME if until is None else until - TICK
     found = (crossings(entity, own, (began_at + TICK, last), rules) for own in records.values())
     return sorted((notice for own in found for notice in own), key=lambda notice: notice.order)
@@ -111,9 +115,9 @@ def crossings(
         record = fold(entries[:length], rules.catalogue)
         start = max(first, entry.recorded_at if stood else entry.recorded_at + TICK)
         end = last if following is None else min(last, following - TICK)
-        if not record.withdrawn and start <= end:
+        if start <= end:
             yield from _stretch(entity, record, (start, end), rules)
-        stood = not record.withdrawn
+        stood = record.state not in {AWAITED, SHIELDED}
 
 
 def _stretch(entity: str, record: Record, span: tuple[datetime, datetime], rules: Rules) -> Iterator[Notice]:
@@ -133,6 +137,10 @@ def _stretch(entity: str, record: Record, span: tuple[datetime, datetime], rules
 
 
 def _effects(before: Evaluation, after: Evaluation) -> Iterator[tuple[str, str | None]]:
+    if after.retired:  # from then on nothing else is to be told of it
+        if not before.retired:
+            yield RETIRED, None
+        return
     if before.public != after.public:
         yield (BEGAN if after.public else ENDED), None
     if before.standing and not after.standing:

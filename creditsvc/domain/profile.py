@@ -39,6 +39,7 @@ class Line:
     points_until: datetime | None
     next_change: datetime | None
     begins: bool = False  # not public yet, but time alone makes it so
+    retired_from: datetime | None = None  # from then on it is in no view, and may be erased
 
     @property
     def counted(self) -> bool:
@@ -54,7 +55,8 @@ class Line:
 
 
 def line(record: Record, evaluation: Evaluation, catalogue: Catalogue) -> Line:
-    seen = None if record.withdrawn else record.record_class
+    seen = None if record.withdrawn or evaluation.retired else record.record_class
+    over = evaluation.retired_from
     return Line(
         record=record.number,
         source=record.source,
@@ -68,6 +70,7 @@ def line(record: Record, evaluation: Evaluation, catalogue: Catalogue) -> Line:
         points_until=evaluation.points_until,
         next_change=evaluation.next_change,
         begins=evaluation.begins,
+        retired_from=None if over is None else max(over, record.recorded_at),
     )
 
 

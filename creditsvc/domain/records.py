@@ -4,7 +4,7 @@ The fold takes events by the time they took effect, not by the order in which th
 shuffled delivery comes to the same record.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,8 +20,25 @@ REPAIRED = "repaired"
 
 
 @dataclass(frozen=True, slots=True)
+class Erased:
+    """What is kept of an event whose content was erased, so that what it did can still be told.
+
+    ``public``: whether its record was public once it had come; ``touched_public``: whether the public view
+    changed with it. ``retired_from`` and ``public_changed_at`` are of its record, as ``Evaluation`` has them.
+    """
+
+    public: bool
+    touched_public: bool
+    retired_from: datetime
+    public_changed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
-    """One event as it was recorded: what the agency said, and when the service heard it."""
+    """One event as it was recorded: what the agency said, and when the service heard it.
+
+    Of one that was erased ``data`` holds only the names that it told.
+    """
 
     sequence: int
     recorded_at: datetime
@@ -32,6 +49,7 @@ class Entry:
     record: str
     data: Mapping[str, Any]
     touches_public: bool = False
+    erased: Erased | None = None
 
     @property
     def holder(self) -> str:
@@ -50,8 +68,8 @@ class Record:
 
     ``cases`` are in the order in which they were opened; ``objections`` the numbers of those that mark it.
 
-    ``opened_at``: when the service first recorded an opening of it, which publishes it; ``recorded_at``: when
-    the last of its events.
+    ``opened_at``: when the service first recorded an opening of it, which publishes it; ``withdrawn_at``:
+    when first a revocation or repair; ``recorded_at``: when the last of its events.
     """
 
     number: str
@@ -66,6 +84,7 @@ class Record:
     recorded_at: datetime
     sequences: tuple[int, ...]
     cases: tuple[Case, ...] = ()
+    withdrawn_at: datetime | None = None
 
     @property
     def withdrawn(self) -> bool:
@@ -138,13 +157,14 @@ def fold(entries: Iterable[Entry], catalogue: Catalogue) -> Record:
         state=so_far.state(shielded=held.shielded),
         data=so_far.data(catalogue),
         objections=frozenset(case.number for case in held.cases.values() if case.marks),
-        opened_at=_opened_at(arrived, catalogue),
+        opened_at=_first(arrived, {"opens", "states"}, catalogue),
         recorded_at=arrived[-1].recorded_at,
         sequences=tuple(entry.sequence for entry in arrived),
         cases=tuple(held.cases.values()),
+        withdrawn_at=_first(arrived, {"revokes", "repairs"}, catalogue),
     )
 
 
-def _opened_at(arrived: Iterable[Entry], catalogue: Catalogue) -> datetime | None:
-    openings = (one for one in arrived if catalogue.types[one.type].role in {"opens", "states"})
-    return min((one.recorded_at for one in openings), default=None)
+def _first(arrived: Iterable[Entry], roles: Collection[str], catalogue: Catalogue) -> datetime | None:
+    found = (one for one in arrived if catalogue.types[one.type].role in roles)
+    return min((one.recorded_at for one in found), default=None)

@@ -12,6 +12,7 @@ from creditsvc.domain import instants
 from creditsvc.domain.catalogue import Catalogue
 from creditsvc.domain.publicity import day_of, expiry
 from creditsvc.domain.records import Record
+from creditsvc.domain.retention import retired_from
 from creditsvc.domain.standing import EXPIRED, facts
 from scoring.engine import Model
 from scoring.exact import written
@@ -27,8 +28,9 @@ class TakenApart:
 
 
 def known(record: Record, at: datetime, catalogue: Catalogue, zone: ZoneInfo) -> Known | None:
-    """Give a record as a model sees it at an instant; null for one that is withdrawn and seen by none."""
-    if record.withdrawn:
+    """Give a record as a model sees it at an instant; null for one that is withdrawn or retired."""
+    over = retired_from(record, catalogue, zone)
+    if record.withdrawn or (over is not None and at >= over):
         return None
     ends = expiry(record, catalogue, zone)
     state = EXPIRED if ends is not None and at >= ends else record.state
@@ -46,9 +48,8 @@ def take_apart(
         if (one := known(record, at, catalogue, zone)) is None:
             continue
         seen.append(one)
-        end = expiry(record, catalogue, zone)
-        if end is not None and end > at:
-            ends.append(end)
+        bounds = (expiry(record, catalogue, zone), retired_from(record, catalogue, zone))
+        ends += [end for end in bounds if end is not None and end > at]
     explanation = explain(model, seen, at.astimezone(zone).date())
     changes = explanation.next_change
     fades = None if changes is None else instants.start_of(changes, zone)

@@ -13,6 +13,7 @@ from creditsvc.domain import instants
 from creditsvc.domain.catalogue import Catalogue
 from creditsvc.domain.publicity import NEVER, Publicity, day_of, expiry, publicity
 from creditsvc.domain.records import STANDING, Record
+from creditsvc.domain.retention import RETIRED, retired_from
 from creditsvc.domain.schedule import Schedule
 from creditsvc.domain.workdays import UNKNOWN, Calendar
 from scoring.data import Facts
@@ -42,7 +43,8 @@ class Evaluation:
 
     ``changed_at`` is the last boundary that time alone crossed since the record's last event, and
     ``public_changed_at`` the last such one before or after which the record was in the public view.
-    ``begins``: it is not public yet, but time alone makes it so.
+    ``begins``: it is not public yet, but time alone makes it so. ``retired_from`` is when its legal life is
+    over, as far as is known now: from then on its state is "retired", and it is in no view.
     """
 
     state: str
@@ -55,6 +57,12 @@ class Evaluation:
     changed_at: datetime | None
     public_changed_at: datetime | None
     next_change: datetime | None
+    retired_from: datetime | None = None
+
+    @property
+    def retired(self) -> bool:
+        """Whether its legal life is over."""
+        return self.state == RETIRED
 
     @property
     def concerns_public(self) -> bool:
@@ -67,11 +75,13 @@ class _Boundaries:
     expiry: datetime | None
     publicity: Publicity
     scores: tuple[datetime, ...]
+    retired_from: datetime | None
 
     def all(self) -> list[datetime]:
         # Not repairable_from: nothing that an answer shows changes there, it says the instant itself.
-        ends = (self.expiry, self.publicity.public_from, self.publicity.public_until)
-        return sorted({*self.scores, *(end for end in ends if end is not None)})
+        ends = (self.expiry, self.publicity.public_from, self.publicity.public_until, self.retired_from)
+        found = sorted({*self.scores, *(end for end in ends if end is not None)})
+        return [end for end in found if self.retired_from is None or end <= self.retired_from]
 
 
 def facts(record: Record, state: str, catalogue: Catalogue) -> Facts:
@@ -90,29 +100,42 @@ def facts(record: Record, state: str, catalogue: Catalogue) -> Facts:
 
 def evaluate(record: Record, at: datetime, rules: Rules, zone: ZoneInfo) -> Evaluation:
     """Tell what a record amounts to at an instant."""
+    over = retired_from(record, rules.catalogue, zone)
     if record.withdrawn:
-        return Evaluation(record.state, NEVER, False, False, False, None, None, None, None, None)
+        return _withdrawn(record, over, at)
+    retired = over is not None and at >= over
     ends = expiry(record, rules.catalogue, zone)
     shown = publicity(record, rules.catalogue, zone)
-    state = EXPIRED if ends is not None and at >= ends else record.state
+    expired = ends is not None and at >= ends
+    state = RETIRED if retired else EXPIRED if expired else record.state
     day = day_of(record, rules.catalogue, zone)
     model = rules.model(at, zone)
     told = facts(record, record.state, rules.catalogue)
     steps = tuple(instants.start_of(change, zone) for change in model.changes(told, day))
-    bounds = _Boundaries(ends, shown, steps).all()
+    bounds = _Boundaries(ends, shown, steps, over).all()
     since = [bound for bound in bounds if record.recorded_at < bound <= at]
     ahead = next((bound for bound in bounds if bound > at), None)
-    given = model.contribution({**told, "state": state}, day, at.astimezone(zone).date())
+    today = at.astimezone(zone).date()
+    given = None if retired else model.contribution({**told, "state": state}, day, today)
     fades = instants.start_of(given.until, zone) if given and given.until else None
     return Evaluation(
         state=state,
         publicity=shown,
-        public=shown.at(at),
-        begins=shown.begins_after(at),
+        public=not retired and shown.at(at),
+        begins=not retired and shown.begins_after(at),
         standing=state == STANDING,
         contribution=given,
-        points_until=instants.earliest(fades, ends) if given else None,
+        points_until=instants.earliest(fades, ends, over) if given else None,
         changed_at=since[-1] if since else None,
         public_changed_at=next((bound for bound in reversed(since) if shown.around(bound)), None),
         next_change=ahead,
+        retired_from=over,
     )
+
+
+def _withdrawn(record: Record, over: datetime | None, at: datetime) -> Evaluation:
+    """Tell what a withdrawn record amounts to: nothing, until it is not even seen by its parties."""
+    if over is None or at < over:
+        return Evaluation(record.state, NEVER, False, False, False, None, None, None, None, over, over)
+    crossed = over if record.recorded_at < over else None
+    return Evaluation(RETIRED, NEVER, False, False, False, None, None, crossed, None, None, over)

@@ -126,6 +126,8 @@ PUBLIC = Viewer("public")
 
 def kind_of(record: Record, evaluation: Evaluation, catalogue: Catalogue) -> Kind:
     """Tell what a record is to viewers at the instant of its evaluation."""
+    if evaluation.retired:
+        return "retired"
     if record.state == AWAITED:
         return "awaited"
     if record.withdrawn:

@@ -101,7 +101,9 @@ async def load_records(
     for row in rows:
         account = accounts[row["entity_id"]]
         key = (row["record"], row["source"])
-        held = account.held[key] = Held(stored_line(row))
+        held = account.held[key] = Held(stored_line(row), erased=row["erased"])
+        if held.erased:  # there is nothing to fold any more
+            continue
         due = row["next_change"] is not None and row["next_change"] <= until
         if due or account.entity in outdated or key in named.get(account.entity, ()):
             for sequence in row["sequences"]:
@@ -142,6 +144,7 @@ async def store_records(
                     seen.points_until,
                     seen.next_change,
                     seen.begins,
+                    seen.retired_from,
                 )
             )
     if rows:

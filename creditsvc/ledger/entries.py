@@ -9,7 +9,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from creditsvc.domain.canonical import leaf, notice_leaf
 from creditsvc.domain.profile import Line, plain
-from creditsvc.domain.records import Entry
+from creditsvc.domain.records import Entry, Erased
 from scoring.engine import ZERO, Contribution
 
 Row = asyncpg.Record
@@ -22,7 +22,12 @@ else:
 
 
 def entry(row: Row) -> Entry:
-    """Read one stored event; its data is what was said, in the bytes that the leaf commits to."""
+    """Read one stored event; its data is what was said, in the bytes that the leaf commits to.
+
+    ``ValueError`` for one without content that nothing says was erased.
+    """
+    if row["content"] is None:
+        return _erased(row)
     content: dict[str, Any] = orjson.loads(row["content"])
     return Entry(
         sequence=row["sequence"],
@@ -34,6 +39,30 @@ def entry(row: Row) -> Entry:
         record=row["record"],
         data=content["data"],
         touches_public=row["touches_public"],
+    )
+
+
+def _erased(row: Row) -> Entry:
+    """Read an event that was erased: its data are the names that it told."""
+    if row["retired_from"] is None:
+        raise ValueError("its content is gone, and was not erased")
+    told = {"entity_name": row["name"], "status": row["status"], "record_source": row["holder"]}
+    return Entry(
+        sequence=row["sequence"],
+        recorded_at=row["recorded_at"],
+        source=row["source"],
+        id=row["id"],
+        type=row["type"],
+        time=row["time"],
+        record=row["record"],
+        data={name: value for name, value in told.items() if value is not None},
+        touches_public=row["touches_public"],
+        erased=Erased(
+            public=row["public"],
+            touched_public=row["touched_public"],
+            retired_from=row["retired_from"],
+            public_changed_at=row["public_changed_at"],
+        ),
     )
 
 
@@ -60,6 +89,7 @@ def stored_line(row: Row) -> Line:
         points_until=row["points_until"],
         next_change=row["next_change"],
         begins=row["begins"],
+        retired_from=row["retired_from"],
     )
 
 

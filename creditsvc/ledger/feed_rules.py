@@ -15,10 +15,10 @@ from operator import itemgetter
 from typing import Literal
 
 from creditsvc.domain.catalogue import Catalogue
-from creditsvc.domain.notices import BEGAN, ENDED, EXPIRED, STEPPED
+from creditsvc.domain.notices import BEGAN, ENDED, EXPIRED, RETIRED, STEPPED
 from creditsvc.domain.views import Kind, Viewer
 
-NOTICE_TYPES = frozenset({BEGAN, ENDED, EXPIRED, STEPPED})
+NOTICE_TYPES = frozenset({BEGAN, ENDED, EXPIRED, RETIRED, STEPPED})
 OPENING = frozenset({"opens", "states"})
 WITHDRAWING = frozenset({"revokes", "repairs"})
 

@@ -14,10 +14,11 @@ from typing import Any
 import orjson
 
 from creditsvc.domain import instants, names
-from creditsvc.domain.account import Past, Replayed, account_at, replay
+from creditsvc.domain.account import Past, account_at
 from creditsvc.domain.canonical import canonical, commit, leaf_hash
 from creditsvc.domain.notices import Notice, expected, told_until
 from creditsvc.domain.records import Entry
+from creditsvc.domain.replay import Replayed, replay
 from creditsvc.domain.standing import Rules
 from creditsvc.ledger.accounts import written
 from creditsvc.ledger.entries import Place, Row, entry, leaf_of, stored_line

@@ -15,6 +15,7 @@ APPENDING = "creditsvc append"
 LOOKING_UP = "creditsvc look-up"
 SEQUENCING = "creditsvc sequence"
 NOTING = "creditsvc access"
+ERASING = "creditsvc erase"
 ACCESS_CONNECTIONS = 2  # per worker: one writes down who looked, the other files it
 
 _CONNECT_TIMEOUT_S = 10.0  # bounds what a first host that hangs costs
@@ -59,6 +60,11 @@ async def sequence_pool(dsn: str, settings: Settings) -> Pool:
 async def access_pool(dsn: str, settings: Settings) -> Pool:
     """Open the connections that may write down who looked: one for that, one to file it."""
     return await _pool(dsn, _session("creditsvc_access", NOTING, settings), ACCESS_CONNECTIONS, settings)
+
+
+async def erase_pool(dsn: str, settings: Settings) -> Pool:
+    """Open the one connection that may erase what was kept for as long as it may be."""
+    return await _pool(dsn, _session("creditsvc_erase", ERASING, settings), 1, settings)
 
 
 def _session(role: str, name: str, settings: Settings) -> dict[str, str]:

@@ -50,7 +50,8 @@ def arrange(dumped: str) -> str:
     ends = [*(head.start() for head in heads[1:]), len(dumped)]
     parts = [(head["kind"], _tidy(dumped[head.end() : end])) for head, end in zip(heads, ends, strict=True)]
     groups: dict[str, list[str]] = {"": []}
-    groups |= {_subject(text): [] for kind, text in parts if kind == "TABLE"}
+    for made in ("TABLE", "VIEW"):  # a view is made of tables
+        groups |= {_subject(text): [] for kind, text in parts if kind == made}
     last: list[str] = []
     for kind, text in parts:
         if kind == "FK CONSTRAINT":

@@ -43,8 +43,9 @@ comment on table migration is 'What was done to this schema, file by file; check
 """
 _PREPARED = "select to_regclass('creditsvc.migration') is not null"
 _ROLES_READY = """
-select count(*) = 4 from pg_roles
-where rolname in ('creditsvc_append', 'creditsvc_lookup', 'creditsvc_sequence', 'creditsvc_access')
+select count(*) = 5 from pg_roles
+where rolname in ('creditsvc_append', 'creditsvc_lookup', 'creditsvc_sequence', 'creditsvc_access',
+                  'creditsvc_erase')
   and pg_has_role(oid, 'SET')
 """
 _APPLIED = "select number, name, phase, checksum from migration"
@@ -202,8 +203,8 @@ async def _ensure_roles(connection: Connection) -> None:
         except asyncpg.InsufficientPrivilegeError as error:
             raise MigrationFailed(
                 "A role of the service is missing (creditsvc_append, creditsvc_lookup, creditsvc_sequence, "
-                "creditsvc_access), or the login may not take it, and it may not see to that itself: have "
-                "an administrator run schema/roles.sql, which says how."
+                "creditsvc_access, creditsvc_erase), or the login may not take it, and it may not see "
+                "to that itself: have an administrator run schema/roles.sql, which says how."
             ) from error
         except (asyncpg.UniqueViolationError, asyncpg.DuplicateObjectError, asyncpg.InternalServerError):
             await asyncio.sleep(_ROLE_PAUSE_S)

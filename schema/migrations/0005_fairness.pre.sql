@@ -41,7 +41,207 @@ comment on column open_case.place is 'Tells apart on a page what is due at one i
 grant select, insert, update, delete on open_case to creditsvc_append;
 grant select on open_case to creditsvc_lookup;
 
+-- Retention and erasure. What was erased has neither content nor salt any more; the commitment of its leaf and what it
+-- did to names and views are kept apart.
+alter table record
+    add column retired_from timestamptz,
+    add column erased boolean not null default false;
+create index record_retired on record (retired_from) where next_change is null and retired_from is not null and not erased;
+comment on column record.retired_from is 'From then on it is in no view: its legal life is over, and its last event has come; null: not known, or never';
+comment on column record.erased is 'The contents of its events and notices were erased';
+
+create table erasure (
+    entity_id text collate "C" not null,
+    kind text collate "C" not null check (kind in ('event', 'notice')),
+    sequence bigint not null check (sequence > 0),
+    record text collate "C" not null,
+    source text collate "C" not null,
+    commitment bytea not null check (octet_length(commitment) = 32),
+    name text,
+    status text,
+    public boolean,
+    touched_public boolean,
+    retired_from timestamptz not null,
+    public_changed_at timestamptz,
+    erased_at timestamptz not null default clock_timestamp(),
+    primary key (entity_id, kind, sequence),
+    check ((kind = 'event') = (public is not null and touched_public is not null))
+);
+comment on table erasure is 'What is kept of events and notices whose content was erased: their commitment, and what they did to names and views';
+comment on column erasure.source is 'The source that handed the record in';
+comment on column erasure.name is 'What the event called the organisation';
+comment on column erasure.status is 'What status it told';
+comment on column erasure.public is 'The record was public once the event had come; null of a notice';
+comment on column erasure.public_changed_at is 'When time last changed what the public saw of the record';
+
+alter table event alter column content drop not null, alter column salt drop not null;
+alter table notice alter column content drop not null, alter column salt drop not null;
+alter table event_identity alter column content_sha256 drop not null;
+comment on column event.content is 'The CloudEvent in canonical JSON (RFC 8785); null once erased';
+comment on column event_identity.content_sha256 is 'Tells a repeat from a conflict; null once the event was erased';
+
+create trigger erasure_append_only before update or delete on erasure
+    for each row execute function refuse_change();
+create trigger erasure_no_truncate before truncate on erasure
+    for each statement execute function refuse_change();
+create trigger event_whole before insert on event
+    for each row when (new.content is null or new.salt is null) execute function refuse_change();
+create trigger notice_whole before insert on notice
+    for each row when (new.content is null or new.salt is null) execute function refuse_change();
+create trigger event_identity_whole before insert on event_identity
+    for each row when (new.content_sha256 is null) execute function refuse_change();
+
+-- Nothing in an event or notice changes but that it loses its content and salt, when its commitment is kept and the
+-- legal life of its record is over.
+create function refuse_all_but_erasing() returns trigger language plpgsql as $$
+declare
+    committed bytea := sha256(old.salt || old.content);
+    place bigint := (to_jsonb(old) ->> case tg_table_name when 'notice' then 'number' else 'sequence' end)::bigint;
+begin
+    if tg_op = 'UPDATE' and committed is not null then
+        old.content := null;
+        old.salt := null;
+        if new is not distinct from old and exists (
+            select from creditsvc.erasure x
+            join creditsvc.record r on r.entity_id = x.entity_id and r.record = x.record and r.source = x.source
+            where x.entity_id = old.entity_id and x.kind = tg_table_name and x.sequence = place
+              and x.commitment = committed and r.erased and r.retired_from <= clock_timestamp()) then
+            return new;
+        end if;
+    end if;
+    raise exception '% is append-only', tg_table_name using errcode = 'insufficient_privilege';
+end
+$$;
+drop trigger event_append_only on event;
+create trigger event_append_only before update or delete on event
+    for each row execute function refuse_all_but_erasing();
+drop trigger notice_append_only on notice;
+create trigger notice_append_only before update or delete on notice
+    for each row execute function refuse_all_but_erasing();
+
+-- An identity loses the hash of the content when that is gone: it is unsalted, and would confirm a likely content.
+create function refuse_all_but_forgetting() returns trigger language plpgsql as $$
+begin
+    if tg_op = 'UPDATE' then
+        old.content_sha256 := null;
+        if new is not distinct from old and exists (
+            select from creditsvc.event e
+            where e.entity_id = old.entity_id and e.sequence = old.sequence and e.content is null) then
+            return new;
+        end if;
+    end if;
+    raise exception '% is append-only', tg_table_name using errcode = 'insufficient_privilege';
+end
+$$;
+drop trigger event_identity_append_only on event_identity;
+create trigger event_identity_append_only before update or delete on event_identity
+    for each row execute function refuse_all_but_forgetting();
+
+-- What the leaves of events and notices are made of, whether they were erased or not.
+create view leaf_part as
+select e.entity_id, text 'event' collate "C" as kind, e.sequence, e.recorded_at, e.source, null::timestamptz as due,
+       coalesce(sha256(e.salt || e.content),
+                (select x.commitment from erasure x
+                 where x.entity_id = e.entity_id and x.kind = 'event' and x.sequence = e.sequence)) as commitment,
+       e.leaf_hash
+from event e
+union all
+select n.entity_id, text 'notice' collate "C", n.number, n.recorded_at, null, n.due,
+       coalesce(sha256(n.salt || n.content),
+                (select x.commitment from erasure x
+                 where x.entity_id = n.entity_id and x.kind = 'notice' and x.sequence = n.number)),
+       n.leaf_hash
+from notice n;
+comment on view leaf_part is 'The parts of the leaf of each event and notice, and the hash stored with it';
+
+-- Erase the content of a record whose legal life is over: of its events, which must be those expected, and of the
+-- notices about it. Each event goes with what it called the organisation and whether the record was public then.
+-- Gives how many entries were erased: none where somebody is at work on the organisation, where another event has
+-- come, or where the log has not placed all of it yet.
+create function erase_record(
+    of_entity text, of_record text, of_source text, expected bigint[], names text[], statuses text[], publics boolean[],
+    changed_at timestamptz) returns integer
+    language plpgsql volatile security definer set search_path = creditsvc, pg_temp as $$
+declare
+    held record;
+    erased_entries integer;
+begin
+    perform from entity where entity_id = of_entity for update skip locked;
+    if not found then
+        return 0;
+    end if;
+    select r.sequences, r.retired_from, r.next_change, r.erased into held from creditsvc.record r
+    where r.entity_id = of_entity and r.record = of_record and r.source = of_source for update;
+    if not found or held.erased or held.retired_from is null or held.retired_from > clock_timestamp()
+       or held.next_change is not null then
+        raise exception 'the record is not one to erase' using errcode = 'insufficient_privilege';
+    end if;
+    if held.sequences <> expected or exists (
+        select from unnest(held.sequences) as s (sequence)
+        where not exists (select from log_entry l
+                          where l.entity_id = of_entity and l.kind = 'event' and l.sequence = s.sequence)
+    ) or exists (
+        select from notice n
+        where n.entity_id = of_entity and n.record = of_record and n.source = of_source
+          and not exists (select from log_entry l
+                          where l.entity_id = of_entity and l.kind = 'notice' and l.sequence = n.number)
+    ) then
+        return 0;
+    end if;
+    insert into erasure (entity_id, kind, sequence, record, source, commitment, name, status, public, touched_public,
+                         retired_from, public_changed_at)
+    select of_entity, 'event', e.sequence, of_record, of_source, sha256(e.salt || e.content), k.name, k.status, k.public,
+           e.touches_public, held.retired_from, changed_at
+    from unnest(expected, names, statuses, publics) as k (sequence, name, status, public)
+    join event e on e.entity_id = of_entity and e.sequence = k.sequence
+    union all
+    select of_entity, 'notice', n.number, of_record, of_source, sha256(n.salt || n.content), null, null, null, null,
+           held.retired_from, changed_at
+    from notice n
+    where n.entity_id = of_entity and n.record = of_record and n.source = of_source;
+    get diagnostics erased_entries = row_count;
+    update record r set erased = true where r.entity_id = of_entity and r.record = of_record and r.source = of_source;
+    update event e set content = null, salt = null where e.entity_id = of_entity and e.sequence = any (expected);
+    update notice n set content = null, salt = null
+    where n.entity_id = of_entity and n.record = of_record and n.source = of_source;
+    update event_identity i set content_sha256 = null
+    from event e
+    where e.entity_id = of_entity and e.sequence = any (expected) and i.source = e.source and i.id = e.id;
+    return erased_entries;
+end
+$$;
+revoke execute on function erase_record(text, text, text, bigint[], text[], text[], boolean[], timestamptz) from public;
+grant usage on schema creditsvc to creditsvc_erase;
+grant execute on function erase_record(text, text, text, bigint[], text[], text[], boolean[], timestamptz) to creditsvc_erase;
+grant select on record, event, open_case to creditsvc_erase;
+grant select on erasure, leaf_part to creditsvc_append, creditsvc_lookup, creditsvc_sequence;
+
 -- down
+drop function erase_record(text, text, text, bigint[], text[], text[], boolean[], timestamptz);
+drop view leaf_part;
+drop trigger event_append_only on event;
+create trigger event_append_only before update or delete on event
+    for each row execute function refuse_change();
+drop trigger notice_append_only on notice;
+create trigger notice_append_only before update or delete on notice
+    for each row execute function refuse_change();
+drop trigger event_identity_append_only on event_identity;
+create trigger event_identity_append_only before update or delete on event_identity
+    for each row execute function refuse_change();
+drop function refuse_all_but_erasing(), refuse_all_but_forgetting();
+drop trigger event_whole on event;
+drop trigger notice_whole on notice;
+drop trigger event_identity_whole on event_identity;
+alter table event alter column content set not null, alter column salt set not null;
+alter table notice alter column content set not null, alter column salt set not null;
+alter table event_identity alter column content_sha256 set not null;
+comment on column event.content is 'The CloudEvent in canonical JSON (RFC 8785)';
+comment on column event_identity.content_sha256 is null;
+drop table erasure;
+drop index record_retired;
+alter table record drop column retired_from, drop column erased;
+revoke select on record, event from creditsvc_erase;
+revoke usage on schema creditsvc from creditsvc_erase;
 drop index record_objected;
 drop table open_case;
 alter table agency drop constraint agency_source_check;

@@ -233,7 +233,8 @@ async def test_databases_of_one_server_race_for_its_roles(own_server):
 
 
 async def test_the_login_may_take_the_roles_but_has_not_their_rights_by_itself(database):
-    for role in ("creditsvc_append", "creditsvc_lookup", "creditsvc_sequence", "creditsvc_access"):
+    roles = ("append", "lookup", "sequence", "access", "erase")
+    for role in (f"creditsvc_{name}" for name in roles):
         assert await value(database, "select pg_has_role($1, 'SET') and not pg_has_role($1, 'USAGE')", role)
 
 

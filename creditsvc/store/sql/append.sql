@@ -38,19 +38,19 @@ join event e on e.entity_id = i.entity_id and e.sequence = i.sequence;
 -- changed, and all of entities that were scored by another version of the model.
 select r.entity_id, r.record, r.source, r.class, r.sequences, r.standing, r.public, r.objected,
        r.listing, r.since, r.code, r.code_group, r.points, r.amounts, r.points_until, r.next_change,
-       r.begins
+       r.begins, r.retired_from, r.erased
 from unnest($1::text[], $2::text[]) as k (entity_id, record)
 join record r on r.entity_id = k.entity_id and r.record = k.record
 union
 select r.entity_id, r.record, r.source, r.class, r.sequences, r.standing, r.public, r.objected,
        r.listing, r.since, r.code, r.code_group, r.points, r.amounts, r.points_until, r.next_change,
-       r.begins
+       r.begins, r.retired_from, r.erased
 from unnest($3::text[]) as k (entity_id)
 join record r on r.entity_id = k.entity_id and r.next_change <= $4
 union
 select r.entity_id, r.record, r.source, r.class, r.sequences, r.standing, r.public, r.objected,
        r.listing, r.since, r.code, r.code_group, r.points, r.amounts, r.points_until, r.next_change,
-       r.begins
+       r.begins, r.retired_from, r.erased
 from unnest($5::text[]) as k (entity_id)
 join record r on r.entity_id = k.entity_id;
 
@@ -87,20 +87,21 @@ select entity_id, sequence, 'event', recorded_at from inserted;
 -- name: upsert_records
 -- What the folds come to.
 insert into record (entity_id, record, source, class, sequences, standing, public, objected, listing,
-                    since, code, code_group, points, amounts, points_until, next_change, begins)
+                    since, code, code_group, points, amounts, points_until, next_change, begins, retired_from)
 select k.entity_id, k.record, k.source, k.class, k.sequences::bigint[], k.standing, k.public, k.objected,
-       k.listing, k.since, k.code, k.code_group, k.points, k.amounts, k.points_until, k.next_change, k.begins
+       k.listing, k.since, k.code, k.code_group, k.points, k.amounts, k.points_until, k.next_change, k.begins,
+       k.retired_from
 from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::boolean[],
             $8::boolean[], $9::boolean[], $10::timestamptz[], $11::text[], $12::text[], $13::numeric[],
-            $14::text[], $15::timestamptz[], $16::timestamptz[], $17::boolean[])
+            $14::text[], $15::timestamptz[], $16::timestamptz[], $17::boolean[], $18::timestamptz[])
     as k (entity_id, record, source, class, sequences, standing, public, objected, listing, since, code,
-          code_group, points, amounts, points_until, next_change, begins)
+          code_group, points, amounts, points_until, next_change, begins, retired_from)
 on conflict (entity_id, record, source) do update
 set class = excluded.class, sequences = excluded.sequences, standing = excluded.standing,
     public = excluded.public, objected = excluded.objected, listing = excluded.listing,
     since = excluded.since, code = excluded.code, code_group = excluded.code_group,
     points = excluded.points, amounts = excluded.amounts, points_until = excluded.points_until, next_change = excluded.next_change,
-    begins = excluded.begins;
+    begins = excluded.begins, retired_from = excluded.retired_from;
 
 -- name: last_notices
 -- The last that each entity has told, for the next number; by index.

@@ -59,7 +59,7 @@ join log_pending p on p.entity_id = k.entity_id and p.kind = k.kind and p.sequen
 -- name: records
 -- All records of some entities as stored.
 select entity_id, record, source, class, sequences, standing, public, objected, listing, since, code,
-       code_group, points, amounts, points_until, next_change, begins
+       code_group, points, amounts, points_until, next_change, begins, retired_from, erased
 from record
 where entity_id = any($1::text[])
 order by entity_id, record, source;

@@ -112,7 +112,7 @@ async def test_a_fold_after_a_boundary_tells_it_once(database, clock):
         clock(FAR)
         await append(connection, [correction(severity="serious")], RULES)
         steps = (await notices(database))[3:]
-        assert types(steps) == ["score.stepped"] * len(steps)
+        assert types(steps) == ["score.stepped"] * (len(steps) - 1) + ["record.retired"]
         assert {row["recorded_at"] for row in steps} == {FAR}
 
 
@@ -139,7 +139,7 @@ async def test_what_was_due_when_the_log_began_is_not_told(database, clock, bega
     assert len(await notices(database)) == count
 
 
-async def test_withdrawn_and_awaited_records_tell_nothing(database, clock):
+async def test_withdrawn_records_tell_that_their_life_is_over_and_awaited_ones_nothing(database, clock):
     await begin(database)
     async with connection_to(database) as connection:
         clock(BEFORE)
@@ -148,7 +148,8 @@ async def test_withdrawn_and_awaited_records_tell_nothing(database, clock):
         await append(connection, [*withdrawn, awaited], RULES)
         clock(FAR)
         await append(connection, [event("honour.granted", "H1")], RULES)
-        assert await notices(database) == []
+        told = await notices(database)
+        assert [(row["type"], row["record"]) for row in told] == [("credit.record.retired", "P1")]
 
 
 async def test_a_correction_that_comes_after_the_boundary_finds_it_told(database, clock):

@@ -15,8 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from creditsvc.cli import evidence, verify
-from creditsvc.domain.account import account_at, replay
+from creditsvc.domain.account import account_at
 from creditsvc.domain.instants import parse
+from creditsvc.domain.replay import replay
 from creditsvc.ledger.promises import Promises
 from creditsvc.ledger.signing import Signer
 from creditsvc.ledger.tiles import Edge, consistency, inclusion

@@ -108,14 +108,15 @@ def test_what_was_over_when_it_came_was_never_begun():
     assert crossed(entries((DUE - TICK, penalty())), BEFORE, DUE) == ["publicity.ended", "score.stepped -20"]
     awaited = entries((BEFORE, correction(title="t")), (DUE, penalty()))
     assert crossed(awaited, BEFORE, DUE) == []
-    assert crossed(awaited, BEFORE, FAR) == ["score.stepped -10", "score.stepped 0"]
+    rest = ["score.stepped -10", "score.stepped 0", "record.retired"]
+    assert crossed(awaited, BEFORE, FAR) == rest
 
 
 @pytest.mark.parametrize("kind", ["record.revoked", "record.repaired"])
-def test_withdrawn_records_tell_nothing(kind):
+def test_withdrawn_records_tell_only_that_their_life_is_over(kind):
     reason = {"reason": "r"} if kind == "record.revoked" else {}
     history = entries((BEFORE, penalty()), (BEFORE + TICK, event(kind, "P1", **reason)))
-    assert crossed(history, BEFORE, FAR) == []
+    assert crossed(history, BEFORE, FAR) == ["record.retired"]
     assert crossed(entries((BEFORE, correction(title="t"))), BEFORE, FAR) == []
 
 
@@ -147,7 +148,8 @@ def test_a_new_model_is_no_notice_and_a_step_on_its_first_day_is_by_it():
     assert crossed(history, ANNOUNCED, DUE, with_release(date(2027, 6, 1))) == ended
     later = with_release(date(2027, 6, 2))
     assert crossed(history, ANNOUNCED, DUE, later) == ["publicity.ended", "score.stepped -20"]
-    assert crossed(history, DUE + TICK, FAR, later) == ["score.stepped -30", "score.stepped 0"]
+    rest = ["score.stepped -30", "score.stepped 0", "record.retired"]
+    assert crossed(history, DUE + TICK, FAR, later) == rest
 
 
 def test_a_stored_profile_says_up_to_when_everything_has_been_told():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from creditsvc.domain import instants
 from creditsvc.domain.account import account_at
 from creditsvc.domain.naming import UNNAMED
-from creditsvc.domain.notices import BEGAN, ENDED, EXPIRED, STEPPED, TICK, told_until
+from creditsvc.domain.notices import BEGAN, ENDED, EXPIRED, RETIRED, STEPPED, TICK, told_until
 from scoring.exact import written
 from tests.making import ENTITY, OTHER_SOURCE, RULES, SOURCE, event
 from tests.notices import BEFORE, DUE, FAR, START, Kept, correction, penalty, short, with_release
@@ -91,6 +91,7 @@ def test_a_step_by_a_model_that_was_announced_since_is_told():
         "score.stepped -60",
         "score.stepped -30",
         "score.stepped 0",
+        "record.retired",
     ]
     assert kept.told == kept.expected()
 
@@ -200,6 +201,12 @@ def _agrees_with_the_past(kept, instants_seen):
             if key not in before or not (untouched and same_model):
                 continue
             was = before[key]
+            over = line.retired_from is not None and due >= line.retired_from
+            assert (RETIRED in what) == (over and due == line.retired_from)
+            if over:  # that says all
+                assert not line.counted
+                assert set(what) <= {RETIRED}
+                continue
             assert (ENDED in what) == (was.public and not line.public)
             assert (BEGAN in what) == (line.public and not was.public)
             assert (EXPIRED in what) == (was.standing and not line.standing)
