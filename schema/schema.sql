@@ -13,6 +13,20 @@ CREATE FUNCTION creditsvc.append_horizon() RETURNS timestamp with time zone
         (select min(xact_start) from pg_stat_activity
          where datname = current_database() and application_name = 'creditsvc append'))
 $$;
+CREATE FUNCTION creditsvc.consents_of(entity text) RETURNS TABLE(number bigint, at timestamp with time zone, client_id text, given_at timestamp with time zone, until date, withdrawn_at timestamp with time zone, holds boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'creditsvc', 'pg_temp'
+    AS $$
+    select distinct on (c.client_id) c.number, c.at, c.client_id,
+           case when c.given then c.at else lag(c.at) over said end,
+           case when c.given then c.until else lag(c.until) over said end,
+           case when not c.given then c.at end,
+           c.given and (c.ends_at is null or c.ends_at > clock_timestamp())
+    from consent c
+    where c.entity_id = entity
+    window said as (partition by c.client_id order by c.number)
+    order by c.client_id, c.number desc
+$$;
 CREATE FUNCTION creditsvc.erase_record(of_entity text, of_record text, of_source text, expected bigint[], names text[], statuses text[], publics boolean[], changed_at timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'creditsvc', 'pg_temp'
@@ -84,6 +98,25 @@ begin
     order by entity_id, number;
     delete from access_arrived where number = any (taken);
     return coalesce(cardinality(taken), 0);
+end
+$$;
+CREATE FUNCTION creditsvc.give_consent(entity text, client text, last_day date, ends timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'creditsvc', 'pg_temp'
+    AS $$
+begin
+    perform from client c where c.client_id = client and c.role = 'partner' for update;
+    if not found then
+        return false;
+    end if;
+    insert into consent (entity_id, client_id, given, until, ends_at)
+    select entity, client, true, last_day, ends
+    where not exists (
+        select from (select c.given, c.until from consent c
+                     where c.entity_id = entity and c.client_id = client
+                     order by c.number desc limit 1) as said
+        where said.given and said.until is not distinct from last_day);
+    return true;
 end
 $$;
 CREATE FUNCTION creditsvc.refuse_all_but_erasing() RETURNS trigger
@@ -183,6 +216,19 @@ begin
     return removed;
 end
 $$;
+CREATE FUNCTION creditsvc.withdraw_consent(entity text, client text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'creditsvc', 'pg_temp'
+    AS $$
+begin
+    perform from client c where c.client_id = client for update;
+    insert into consent (entity_id, client_id, given)
+    select entity, client, false
+    where (select c.given from consent c
+           where c.entity_id = entity and c.client_id = client
+           order by c.number desc limit 1);
+end
+$$;
 GRANT USAGE ON SCHEMA creditsvc TO creditsvc_append;
 GRANT USAGE ON SCHEMA creditsvc TO creditsvc_lookup;
 GRANT USAGE ON SCHEMA creditsvc TO creditsvc_sequence;
@@ -192,8 +238,12 @@ REVOKE ALL ON FUNCTION creditsvc.erase_record(of_entity text, of_record text, of
 GRANT ALL ON FUNCTION creditsvc.erase_record(of_entity text, of_record text, of_source text, expected bigint[], names text[], statuses text[], publics boolean[], changed_at timestamp with time zone) TO creditsvc_erase;
 REVOKE ALL ON FUNCTION creditsvc.file_accesses(most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION creditsvc.file_accesses(most integer) TO creditsvc_access;
+REVOKE ALL ON FUNCTION creditsvc.give_consent(entity text, client text, last_day date, ends timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION creditsvc.give_consent(entity text, client text, last_day date, ends timestamp with time zone) TO creditsvc_access;
 REVOKE ALL ON FUNCTION creditsvc.remove_old_accesses(years integer, most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION creditsvc.remove_old_accesses(years integer, most integer) TO creditsvc_access;
+REVOKE ALL ON FUNCTION creditsvc.withdraw_consent(entity text, client text) FROM PUBLIC;
+GRANT ALL ON FUNCTION creditsvc.withdraw_consent(entity text, client text) TO creditsvc_access;
 
 CREATE TABLE creditsvc.access (
     entity_id text NOT NULL COLLATE pg_catalog."C",
@@ -293,6 +343,35 @@ ALTER TABLE ONLY creditsvc.client
     ADD CONSTRAINT client_pkey PRIMARY KEY (client_id);
 GRANT SELECT ON TABLE creditsvc.client TO creditsvc_append;
 GRANT SELECT ON TABLE creditsvc.client TO creditsvc_lookup;
+
+CREATE TABLE creditsvc.consent (
+    entity_id text NOT NULL COLLATE pg_catalog."C",
+    client_id text NOT NULL COLLATE pg_catalog."C",
+    number bigint NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    given boolean NOT NULL,
+    until date,
+    ends_at timestamp with time zone,
+    CONSTRAINT consent_check CHECK (((until IS NULL) = (ends_at IS NULL))),
+    CONSTRAINT consent_check1 CHECK ((given OR (until IS NULL)))
+);
+COMMENT ON TABLE creditsvc.consent IS 'What an organisation said of a partner who would see what asks for its consent; what it said last holds';
+COMMENT ON COLUMN creditsvc.consent.given IS 'Consent was given; false: it was withdrawn';
+COMMENT ON COLUMN creditsvc.consent.until IS 'The last day that it holds on; null: until withdrawn';
+COMMENT ON COLUMN creditsvc.consent.ends_at IS 'The end of that day where the organisation is';
+ALTER TABLE creditsvc.consent ALTER COLUMN number ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME creditsvc.consent_number_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+ALTER TABLE ONLY creditsvc.consent
+    ADD CONSTRAINT consent_pkey PRIMARY KEY (entity_id, client_id, number);
+CREATE TRIGGER consent_append_only BEFORE DELETE OR UPDATE ON creditsvc.consent FOR EACH ROW EXECUTE FUNCTION creditsvc.refuse_change();
+CREATE TRIGGER consent_no_truncate BEFORE TRUNCATE ON creditsvc.consent FOR EACH STATEMENT EXECUTE FUNCTION creditsvc.refuse_change();
+GRANT SELECT ON TABLE creditsvc.consent TO creditsvc_lookup;
 
 CREATE TABLE creditsvc.entity (
     entity_id text NOT NULL COLLATE pg_catalog."C",
@@ -754,5 +833,7 @@ GRANT SELECT ON TABLE creditsvc.leaf_part TO creditsvc_sequence;
 
 ALTER TABLE ONLY creditsvc.api_key
     ADD CONSTRAINT api_key_client_id_fkey FOREIGN KEY (client_id) REFERENCES creditsvc.client(client_id);
+ALTER TABLE ONLY creditsvc.consent
+    ADD CONSTRAINT consent_client_id_fkey FOREIGN KEY (client_id) REFERENCES creditsvc.client(client_id);
 ALTER TABLE ONLY creditsvc.log_cosignature
     ADD CONSTRAINT log_cosignature_size_fkey FOREIGN KEY (size) REFERENCES creditsvc.log_checkpoint(size);

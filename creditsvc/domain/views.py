@@ -21,8 +21,8 @@ Who = Literal[
 """As what somebody looks at a record.
 
 ``partner-consented``: a partner, at an organisation that gave it its consent. ``agency-own``: an agency, at
-a record that it handed in, or with a case that it opened or has to act on. ``entity``: the organisation, at what is held on itself; at others it looks as
-the public does.
+a record that it handed in, or with a case that it opened or has to act on. ``entity``: the organisation, at
+what is held on itself; at others it looks as the public does.
 """
 
 Kind = Literal["public", "shared", "consent", "withdrawn", "awaited", "retired"]
@@ -51,8 +51,8 @@ def _row(*cells: Seen) -> Mapping[Kind, Seen]:
 
 
 # The one table: what is not seen here is in no answer, and what is seen here is shown by every route that the
-# caller may use. Withdrawn and awaited records are for those who are party to them, and retired
-# ones for nobody.
+# caller may use. Withdrawn and awaited records are for those who are party to them, and retired ones for
+# nobody.
 TABLE: Mapping[Who, Mapping[Kind, Seen]] = {
     # in the order of KINDS: public, shared, consent, withdrawn, awaited, retired
     "public": _row(OPEN, NO, NO, NO, NO, NO),

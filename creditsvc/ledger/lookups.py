@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from creditsvc.domain.schedule import Schedule
-from creditsvc.ledger.entries import Row
+from creditsvc.ledger.entries import Row, Session
 from creditsvc.store.database import Pool
 
 MOST_KEYS = 1_000  # of one query
+
+Key = tuple[str, str | None]  # of whom, and the partner who asks for it, where that matters
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,7 @@ class Stored:
     outrun: bool
     events: int  # in its whole history
     announced: int  # releases of the official model that whoever folded it knew of
+    consented: bool  # to the partner who asks, if one does
 
 
 class Lookups:
@@ -37,14 +40,15 @@ class Lookups:
         self._query = query
         self._announcements = schedule.announcements
         self._free = connections
-        self._waiting: dict[str, asyncio.Future[Stored | None]] = {}
+        self._waiting: dict[Key, asyncio.Future[Stored | None]] = {}
         self._running: set[asyncio.Task[None]] = set()
 
-    async def get(self, entity: str) -> Stored | None:
-        """Fetch one; null where nothing is on record."""
-        future = self._waiting.get(entity)
+    async def get(self, entity: str, client: str | None = None) -> Stored | None:
+        """Fetch one; null where nothing is on record. ``client``: the partner whose consent is looked up."""
+        key = (entity, client)
+        future = self._waiting.get(key)
         if future is None:
-            future = self._waiting[entity] = asyncio.get_running_loop().create_future()
+            future = self._waiting[key] = asyncio.get_running_loop().create_future()
             self._start()
         return await asyncio.shield(future)
 
@@ -61,19 +65,16 @@ class Lookups:
             async with self._pool.acquire() as connection:
                 while self._waiting:
                     asked = dict(list(self._waiting.items())[:MOST_KEYS])
-                    for entity in asked:
-                        del self._waiting[entity]
+                    for key in asked:
+                        del self._waiting[key]
                     try:
-                        found = {
-                            row["entity_id"]: row
-                            for row in await connection.fetch(self._query, list(asked), *self._announcements)
-                        }
+                        found = await self._fetch(connection, list(asked))
                     except Exception as error:  # noqa: BLE001  whoever waits must hear, whatever went wrong
                         _fail(asked, error)
                         return
-                    for entity, future in asked.items():
+                    for key, future in asked.items():
                         if not future.done():
-                            future.set_result(_stored(found.get(entity)))
+                            future.set_result(_stored(found.get(key)))
         except Exception as error:  # noqa: BLE001  no connection could be had
             _fail(self._waiting, error)
             self._waiting = {}
@@ -81,8 +82,13 @@ class Lookups:
             self._free += 1
             self._start()
 
+    async def _fetch(self, connection: Session, asked: list[Key]) -> dict[Key, Row]:
+        entities, clients = [entity for entity, _ in asked], [client for _, client in asked]
+        rows = await connection.fetch(self._query, entities, clients, *self._announcements)
+        return {(row["entity_id"], row["client_id"]): row for row in rows}
 
-def _fail(asked: "dict[str, asyncio.Future[Stored | None]]", error: Exception) -> None:
+
+def _fail(asked: "dict[Key, asyncio.Future[Stored | None]]", error: Exception) -> None:
     for future in asked.values():
         if not future.done():
             future.set_exception(error)
@@ -101,4 +107,5 @@ def _stored(row: Row | None) -> Stored | None:
         row["outrun"],
         row["events"],
         row["announced"],
+        row["consented"],
     )

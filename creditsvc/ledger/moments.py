@@ -6,7 +6,7 @@ was answered for an instant stays the answer.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from creditsvc.domain.account import account_at
@@ -14,6 +14,7 @@ from creditsvc.domain.naming import UNNAMED, Naming, Namings, View
 from creditsvc.domain.profile import Moment
 from creditsvc.domain.records import Entry
 from creditsvc.domain.standing import Rules
+from creditsvc.domain.withheld import Withholding, objections
 from creditsvc.errors import EntityUnknown, NotFound, Unavailable, Violation
 from creditsvc.ledger.failures import ReleaseUnknown
 from creditsvc.ledger.folds import SQL, Charge, Folds, free
@@ -29,11 +30,15 @@ Refold = Callable[[str], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A profile and where it stands; ``past``: it was asked for as of an instant."""
+    """A profile and where it stands; ``past``: it was asked for as of an instant.
+
+    ``consented``: to the partner who asks; else what asks for consent is not in the profile for one.
+    """
 
     moment: Moment
     profile: bytes | None
     past: bool = False
+    consented: bool = False
 
 
 class Moments:
@@ -45,6 +50,7 @@ class Moments:
         self._lookups = lookups
         self._refold = refold
         self._rules = rules
+        self._withholding = Withholding(rules.catalogue)
         self._settled: datetime | None = None
         self._polling: asyncio.Task[tuple[datetime, datetime]] | None = None
 
@@ -88,34 +94,73 @@ class Moments:
             await asyncio.sleep(SETTLE_PAUSE_S)
         raise Unavailable("Events of that instant are still being recorded", retry_after_s=1)
 
-    async def current(self, entity: str, view: View) -> Stored | None:
+    async def current(self, entity: str, view: View, client: str | None = None) -> Stored | None:
         """Fetch what is stored, folded again first where time has outrun it."""
-        stored = await self._lookups[view].get(entity)
+        stored = await self._lookups[view].get(entity, client)
         if stored is not None and stored.outrun:
             await self._refold(entity)
-            stored = await self._lookups[view].get(entity)
+            stored = await self._lookups[view].get(entity, client)
         if stored is not None and stored.announced > len(self._rules.schedule.releases):
             raise ReleaseUnknown
         return stored
 
-    async def at(self, entity: str, view: View, as_of: datetime | None, charge: Charge = free) -> Seen:
-        """Find a profile, now or as of an instant. Raises ``EntityUnknown`` where the view shows nothing."""
-        seen = await self.find(entity, view, as_of, charge)
+    async def at(
+        self,
+        entity: str,
+        view: View,
+        as_of: datetime | None,
+        charge: Charge = free,
+        client: str | None = None,
+    ) -> Seen:
+        """Find a profile, now or as of an instant, for a partner by its consent, which is that of now.
+
+        Raises ``EntityUnknown`` where the view shows nothing.
+        """
+        seen = await self.find(entity, view, as_of, charge, client)
         if seen is None or seen.profile is None:
             raise unknown()
         return seen
 
     async def find(
-        self, entity: str, view: View, as_of: datetime | None, charge: Charge = free
+        self,
+        entity: str,
+        view: View,
+        as_of: datetime | None,
+        charge: Charge = free,
+        client: str | None = None,
     ) -> Seen | None:
         """Find a view's moment; one without a profile is that of a view which no longer shows anything."""
-        stored = await self.current(entity, view)
+        stored = await self.current(entity, view, client)
         if as_of is None:
-            return _seen(stored)
-        if stored is None or stored.valid_from is None or as_of > stored.recorded_at:
-            await self.settle(as_of)
-            stored = await self.current(entity, view)
-        return await self._past(entity, view, as_of, stored, charge)
+            seen = _seen(stored)
+        else:
+            if stored is None or stored.valid_from is None or as_of > stored.recorded_at:
+                await self.settle(as_of)
+                stored = await self.current(entity, view, client)
+            seen = await self._past(entity, view, as_of, stored, charge)
+        if client is None or stored is None or seen is None:
+            return seen
+        return (
+            replace(seen, consented=True) if stored.consented else await self._withheld(entity, seen, stored)
+        )
+
+    async def _withheld(self, entity: str, seen: Seen, stored: Stored) -> Seen:
+        """Take out of a profile what asks for a consent that was not given.
+
+        Only where something of that is objected to is the history folded, at no charge: that would tell.
+        """
+        if seen.profile is None or not self._withholding.concerns(seen.profile):
+            return seen
+        at = seen.moment.valid_from
+
+        def objected(entries: list[Entry]) -> int:
+            lines = account_at(entity, entries, UNNAMED, at, self._rules).lines
+            return sum(line.objected for line in lines if line.record_class in self._withholding.classes)
+
+        count = 0
+        if objections(seen.profile):
+            count = await self.folds.fold(entity, at, stored.events, objected, free) or 0
+        return replace(seen, profile=self._withholding.without(seen.profile, count))
 
     async def _past(
         self, entity: str, view: View, as_of: datetime, stored: Stored | None, charge: Charge

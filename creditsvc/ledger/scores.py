@@ -31,6 +31,7 @@ class Apart:
     taken: TakenApart
     past: bool
     ranked: Ranked | None = None
+    consented: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +86,12 @@ class Scores:
         self, entity: str, viewer: Viewer, rules: Rules, as_of: datetime | None, charge: Charge = free
     ) -> Apart:
         """Take a score apart. Raises ``EntityUnknown`` where the view shows nothing."""
-        at, size = await self._instant(entity, viewer, as_of)
+        at, size, looking = await self._instant(entity, viewer, as_of)
 
         def folded(entries: list[Entry]) -> Apart:
-            moment, records = _seen(entity, entries, at, viewer, rules)
-            return Apart(moment, _taken(entity, records, moment.valid_from, rules), as_of is not None)
+            moment, records = _seen(entity, entries, at, looking, rules)
+            taken = _taken(entity, records, moment.valid_from, rules)
+            return Apart(moment, taken, as_of is not None, consented=looking.consented)
 
         found = await self._moments.folds.fold(entity, at, size, folded, charge)
         if found is None:
@@ -108,14 +110,14 @@ class Scores:
         self, entity: str, viewer: Viewer, rules: Rules, change: Change, charge: Charge = free
     ) -> Supposed:
         """Work out what a change, or time passing, would make of a score."""
-        now, size = await self._instant(entity, viewer, None)
+        now, size, looking = await self._instant(entity, viewer, None)
 
         def folded(entries: list[Entry]) -> Supposed:
-            moment, records = _seen(entity, entries, now, viewer, rules)
+            moment, records = _seen(entity, entries, now, looking, rules)
             at = moment.valid_from if change.at is None else max(change.at, moment.valid_from)
             zone = instants.zone_of(entity)
             changed = [_supposed(record, change) for record in records]
-            left = [record for record in changed if _visible(record, at, viewer, rules, zone)]
+            left = [record for record in changed if _visible(record, at, looking, rules, zone)]
             known = {(record.number, record.source) for record in records}
             return Supposed(
                 moment,
@@ -129,20 +131,23 @@ class Scores:
             raise unknown()
         return found
 
-    async def _instant(self, entity: str, viewer: Viewer, as_of: datetime | None) -> tuple[datetime, int]:
-        """Find a settled instant to fold up to, and the length of the history.
+    async def _instant(
+        self, entity: str, viewer: Viewer, as_of: datetime | None
+    ) -> tuple[datetime, int, Viewer]:
+        """Find a settled instant to fold up to, the length of the history, and as what it is looked at.
 
         Raises ``EntityUnknown`` for a view that never showed anything, as soon as for an unknown entity.
         """
-        stored = await self._moments.current(entity, viewer.view)
+        stored = await self._moments.current(entity, viewer.view, viewer.client)
         if stored is None or stored.valid_from is None:
             raise unknown()
+        looking = viewer.given(consent=stored.consented)
         if as_of is None:
             _, settled = await self._moments.horizon()
-            return max(settled - TICK, stored.recorded_at), stored.events
+            return max(settled - TICK, stored.recorded_at), stored.events, looking
         if as_of > stored.recorded_at:
             await self._moments.settle(as_of)
-        return as_of, stored.events
+        return as_of, stored.events, looking
 
 
 def _seen(

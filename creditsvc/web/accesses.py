@@ -7,10 +7,10 @@ from aiohttp import web
 from pydantic import Field
 
 from creditsvc.domain import purposes
-from creditsvc.ledger import accesses, moments
+from creditsvc.ledger import accesses
 from creditsvc.ledger.pages import Cursor
 from creditsvc.store.clients import Role
-from creditsvc.web import auth, reading
+from creditsvc.web import reading
 from creditsvc.web.asking import PURPOSE
 from creditsvc.web.keys import LOOKUP_POOL
 from creditsvc.web.parameters import CURSOR, ENTITY, limit
@@ -43,9 +43,7 @@ class AccessList(Shape):
 async def who_looked(request: web.Request) -> web.Response:
     """Answer with a page, to the organisation itself and to those who see to it that all goes well."""
     entity = reading.entity_of(request)
-    caller = auth.caller(request)
-    if caller.role == "entity" and caller.entity != entity:
-        raise moments.unknown()
+    reading.keep_to_own(request, entity)
     reading.viewer(request, entity)
     cursor = request.query.get("cursor")
     before = None if cursor is None else Cursor.parse(cursor).after

@@ -27,6 +27,7 @@ from creditsvc.store.database import access_pool, append_pool, lookup_pool
 from creditsvc.web import (
     accesses,
     catalogue_page,
+    consents,
     desk,
     docs,
     entities,
@@ -70,6 +71,7 @@ ROUTES: tuple[Route, ...] = (
     *events.ROUTES,
     *entities.ROUTES,
     *accesses.ROUTES,
+    *consents.ROUTES,
     *desk.ROUTES,
     *search.ROUTES,
     *scores.ROUTES,

@@ -5,8 +5,8 @@ from functools import partial
 from aiohttp import web
 
 from creditsvc.domain import catalogue
-from creditsvc.domain.profile import Moment
 from creditsvc.errors import Malformed, Violation
+from creditsvc.ledger.moments import Seen
 from creditsvc.ledger.pages import Page
 from creditsvc.web import limits, reading
 from creditsvc.web.asking import PURPOSE
@@ -31,11 +31,10 @@ HEADERS = (ETAG, CACHE_CONTROL)
 async def profile(request: web.Request) -> web.Response:
     """Answer with the stored profile: bytes as they are."""
     entity = reading.entity_of(request)
-    view = reading.viewer(request, entity).view
-    seen = await request.app[READER].moments.at(
-        entity, view, reading.as_of(request), partial(limits.charge, request)
-    )
-    return reading.answer(request, seen.profile or b"", seen.moment, past=seen.past)
+    viewer = reading.viewer(request, entity)
+    charge = partial(limits.charge, request)
+    seen, _ = await reading.moment(request, entity, viewer, reading.as_of(request), charge)
+    return reading.answer(request, seen.profile or b"", seen.moment, past=seen.past, consented=seen.consented)
 
 
 async def records(request: web.Request) -> web.Response:
@@ -50,11 +49,11 @@ async def records(request: web.Request) -> web.Response:
         raise Malformed("There is no such type of event.", [wrong])
     reader = request.app[READER]
     charge = partial(limits.charge, request)
-    seen = await reader.moments.at(entity, viewer.view, at, charge)
+    seen, viewer = await reading.moment(request, entity, viewer, at, charge)
     page = await reader.pages.records(
         entity, viewer, seen.moment.valid_from, after=after, limit=count, event_type=wanted, charge=charge
     )
-    return _listed(request, entity, seen.moment, page, past=seen.past)
+    return _listed(request, entity, seen, page)
 
 
 async def history(request: web.Request) -> web.Response:
@@ -65,16 +64,16 @@ async def history(request: web.Request) -> web.Response:
     count = reading.limit(request, DEFAULT_PAGE, LONGEST_PAGE)
     reader = request.app[READER]
     charge = partial(limits.charge, request)
-    seen = await reader.moments.at(entity, viewer.view, at, charge)
+    seen, viewer = await reading.moment(request, entity, viewer, at, charge)
     page = await reader.pages.history(
         entity, viewer, seen.moment.valid_from, after=after, limit=count, charge=charge
     )
-    return _listed(request, entity, seen.moment, page, past=seen.past)
+    return _listed(request, entity, seen, page)
 
 
-def _listed(request: web.Request, entity: str, moment: Moment, page: Page, *, past: bool) -> web.Response:
-    body = reading.listed(entity, moment, page.items, page.next)
-    return reading.answer(request, body, moment, past=past)
+def _listed(request: web.Request, entity: str, seen: Seen, page: Page) -> web.Response:
+    body = reading.listed(entity, seen.moment, page.items, page.next)
+    return reading.answer(request, body, seen.moment, past=seen.past, consented=seen.consented)
 
 
 LIMIT = limit(DEFAULT_PAGE, LONGEST_PAGE)

@@ -87,7 +87,7 @@ async def proof(request: web.Request) -> web.Response:
     entity = reading.entity_of(request)
     limits.charge(request, PROOF_UNITS)
     reader, viewer = request.app[READER], reading.viewer(request, entity)
-    seen = await reader.moments.at(entity, viewer.view, None)
+    seen, viewer = await reading.moment(request, entity, viewer, None)
     sequence = _SEQUENCE.fullmatch(request.match_info["sequence"])
     row = None
     if sequence is not None:
@@ -109,7 +109,7 @@ async def proofs(request: web.Request) -> web.Response:
     after, count = _after(request), reading.limit(request, PAGE, PAGE)
     reader, charge = request.app[READER], partial(limits.charge, request)
     viewer = reading.viewer(request, entity)
-    seen = await reader.moments.at(entity, viewer.view, None, charge)
+    seen, viewer = await reading.moment(request, entity, viewer, None, charge)
     page = await reader.pages.events(
         entity, viewer, seen.moment.valid_from, after=after, limit=count, charge=charge
     )

@@ -10,7 +10,7 @@ import orjson
 from aiohttp import web
 
 from creditsvc.domain import identifiers
-from creditsvc.domain.naming import View
+from creditsvc.domain.views import Viewer
 from creditsvc.errors import (
     EntityUnknown,
     Malformed,
@@ -51,7 +51,7 @@ async def _look_all_up(
     request: web.Request, entities: Sequence[str], as_of: datetime | None
 ) -> dict[str, dict[str, Any]]:
     """Look each up once; when one cannot be, or whoever asks has gone, the rest is left."""
-    moments, view = request.app[READER].moments, reading.viewer(request).view
+    moments, viewer = request.app[READER].moments, reading.viewer(request)
     at_once = asyncio.Semaphore(MOST_ENTITIES if as_of is None else PAST_AT_ONCE)
     charge = partial(limits.charge, request)
     found: dict[str, dict[str, Any]] = {}
@@ -60,7 +60,7 @@ async def _look_all_up(
         async with at_once:
             if request.transport is None or request.transport.is_closing():
                 raise ConnectionResetError
-            found[text] = await _look_up(moments, text, view, as_of, charge)
+            found[text] = await _look_up(moments, text, viewer, as_of, charge)
 
     try:
         async with asyncio.timeout(LONGEST_S), asyncio.TaskGroup() as tasks:
@@ -93,14 +93,14 @@ def _read(raw: Any) -> tuple[list[str], datetime | None]:
 
 
 async def _look_up(
-    moments: Moments, text: str, view: View, as_of: datetime | None, charge: Charge
+    moments: Moments, text: str, viewer: Viewer, as_of: datetime | None, charge: Charge
 ) -> dict[str, Any]:
     try:
         entity = identifiers.parse(text)
     except Refusal as refusal:
         return {"entity": None, "found": False, "problem": problems.document(refusal)}
     try:
-        seen = await moments.at(entity, view, as_of, charge)
+        seen = await moments.at(entity, viewer.view, as_of, charge, viewer.client)
     except EntityUnknown:
         return {"entity": entity, "found": False}
     return {"entity": entity, "found": True, "profile": orjson.Fragment(seen.profile or b"null")}

@@ -11,9 +11,12 @@ from creditsvc.domain import identifiers, instants
 from creditsvc.domain.profile import Moment
 from creditsvc.domain.views import PUBLIC, Viewer
 from creditsvc.errors import Malformed, Violation
+from creditsvc.ledger.folds import Charge, free
+from creditsvc.ledger.moments import Seen, unknown
 from creditsvc.ledger.pages import Cursor
 from creditsvc.web import asking, auth
 from creditsvc.web.fixed import is_kept
+from creditsvc.web.keys import READER
 
 RENDERING = "3"  # raised whenever the same state is written in other bytes: part of every ETag
 PAST_MAX_AGE_S = 300
@@ -82,14 +85,36 @@ def pinned(request: web.Request) -> tuple[datetime | None, int]:
     return cursor.as_of, cursor.after
 
 
-def answer(request: web.Request, body: bytes, moment: Moment, *, past: bool) -> web.Response:
-    """Answer with a body that follows from a moment, or with 304 to who has it."""
+async def moment(
+    request: web.Request, entity: str, viewer: Viewer, at: datetime | None, charge: Charge = free
+) -> tuple[Seen, Viewer]:
+    """Find where a viewer's view stands, and as what it looks now that consent is known."""
+    moments = request.app[READER].moments
+    seen = await moments.at(entity, viewer.view, at, charge, viewer.client)
+    return seen, viewer.given(consent=seen.consented)
+
+
+def keep_to_own(request: web.Request, entity: str) -> None:
+    """Refuse an organisation's key for another organisation, as if nothing were on record of that."""
+    caller = auth.caller(request)
+    if caller.role == "entity" and caller.entity != entity:
+        raise unknown()
+
+
+def answer(
+    request: web.Request, body: bytes, moment: Moment, *, past: bool, consented: bool = False
+) -> web.Response:
+    """Answer with a body that follows from a moment, or with 304 to who has it.
+
+    ``consented``: the body holds what may be told only while the organisation consents, so it is not kept.
+    """
     held = f"{moment.version}-{instants.microseconds(moment.valid_from):x}"
     who = auth.caller(request).client_id or "public"  # what an agency or an organisation sees is its own
+    who += " with consent" if consented else ""
     etag = f'"{RENDERING}-{hashlib.sha256(who.encode()).hexdigest()[:8]}-{held}"'
     headers = {
         "ETag": etag,
-        "Cache-Control": cache_control(request, moment, past=past),
+        "Cache-Control": cache_control(request, moment, past=past and not consented),
         "Vary": "Authorization",
     }
     if is_kept(request, etag):

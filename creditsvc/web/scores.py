@@ -65,7 +65,7 @@ async def score(request: web.Request) -> web.Response:
             "contributions": {"items": shares[after : after + count], "next": following},
         }
     )
-    return reading.answer(request, body, found.moment, past=found.past)
+    return reading.answer(request, body, found.moment, past=found.past, consented=found.consented)
 
 
 def _ranked(ranked: Ranked | None, grade: str) -> dict[str, Any]:

@@ -216,7 +216,83 @@ grant execute on function erase_record(text, text, text, bigint[], text[], text[
 grant select on record, event, open_case to creditsvc_erase;
 grant select on erasure, leaf_part to creditsvc_append, creditsvc_lookup, creditsvc_sequence;
 
+-- Consent.
+create table consent (
+    entity_id text collate "C" not null,
+    client_id text collate "C" not null references client,
+    number bigint not null generated always as identity,
+    at timestamptz not null default clock_timestamp(),
+    given boolean not null,
+    until date,
+    ends_at timestamptz,
+    primary key (entity_id, client_id, number),
+    check ((until is null) = (ends_at is null)),
+    check (given or until is null)
+);
+comment on table consent is 'What an organisation said of a partner who would see what asks for its consent; what it said last holds';
+comment on column consent.given is 'Consent was given; false: it was withdrawn';
+comment on column consent.until is 'The last day that it holds on; null: until withdrawn';
+comment on column consent.ends_at is 'The end of that day where the organisation is';
+create trigger consent_append_only before update or delete on consent
+    for each row execute function refuse_change();
+create trigger consent_no_truncate before truncate on consent
+    for each statement execute function refuse_change();
+
+-- What was said last of each partner; ``number`` and ``at`` are of that.
+create function consents_of(entity text)
+    returns table (number bigint, at timestamptz, client_id text, given_at timestamptz, until date,
+                   withdrawn_at timestamptz, holds boolean)
+    language sql stable set search_path = creditsvc, pg_temp as $$
+    select distinct on (c.client_id) c.number, c.at, c.client_id,
+           case when c.given then c.at else lag(c.at) over said end,
+           case when c.given then c.until else lag(c.until) over said end,
+           case when not c.given then c.at end,
+           c.given and (c.ends_at is null or c.ends_at > clock_timestamp())
+    from consent c
+    where c.entity_id = entity
+    window said as (partition by c.client_id order by c.number)
+    order by c.client_id, c.number desc
+$$;
+
+-- Give consent unless the same is given already; false where there is no such partner. One at a time for each
+-- partner, so that what is said twice is written once.
+create function give_consent(entity text, client text, last_day date, ends timestamptz) returns boolean
+    language plpgsql volatile security definer set search_path = creditsvc, pg_temp as $$
+begin
+    perform from client c where c.client_id = client and c.role = 'partner' for update;
+    if not found then
+        return false;
+    end if;
+    insert into consent (entity_id, client_id, given, until, ends_at)
+    select entity, client, true, last_day, ends
+    where not exists (
+        select from (select c.given, c.until from consent c
+                     where c.entity_id = entity and c.client_id = client
+                     order by c.number desc limit 1) as said
+        where said.given and said.until is not distinct from last_day);
+    return true;
+end
+$$;
+
+create function withdraw_consent(entity text, client text) returns void
+    language plpgsql volatile security definer set search_path = creditsvc, pg_temp as $$
+begin
+    perform from client c where c.client_id = client for update;
+    insert into consent (entity_id, client_id, given)
+    select entity, client, false
+    where (select c.given from consent c
+           where c.entity_id = entity and c.client_id = client
+           order by c.number desc limit 1);
+end
+$$;
+
+revoke execute on function give_consent(text, text, date, timestamptz), withdraw_consent(text, text) from public;
+grant execute on function give_consent(text, text, date, timestamptz), withdraw_consent(text, text) to creditsvc_access;
+grant select on consent to creditsvc_lookup;
+
 -- down
+drop function withdraw_consent(text, text), give_consent(text, text, date, timestamptz), consents_of(text);
+drop table consent;
 drop function erase_record(text, text, text, bigint[], text[], text[], boolean[], timestamptz);
 drop view leaf_part;
 drop trigger event_append_only on event;

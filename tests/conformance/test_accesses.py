@@ -50,6 +50,9 @@ QUERIES = {
     "accesses": of_one("/accesses"),
     "cases": of_one("/cases"),
     "desk": Query(f"/v1/agencies/{SOURCE}/desk", frozenset({ENTITY})),
+    "consents": of_one("/consents"),
+    "consent-give": Query(f"{ONE}/consents/partner", body={}),
+    "consent-withdraw": Query(f"{ONE}/consents/partner"),
     "lookups": Query(
         "/v1/lookups", BOTH | {UNKNOWN}, {"entities": [OTHER_ENTITY, UNKNOWN, "no such", ENTITY, ENTITY]}
     ),

@@ -22,6 +22,9 @@ ALLOWED = {
     "accesses": frozenset({"entity", "auditor", "operator"}),
     "desk": frozenset({"agency", "operator"}),
     "cases": frozenset({"agency", "entity", "operator"}),
+    "consents": frozenset({"entity", "operator"}),
+    "consent-give": frozenset({"entity"}),
+    "consent-withdraw": frozenset({"entity"}),
     "search": EVERYONE,
     "proof": EVERYONE,
     "proofs": EVERYONE,
@@ -43,6 +46,7 @@ ALLOWED = {
 }
 EXAMPLES = {
     "entity": (ENTITY, OTHER_ENTITY),
+    "client": ("partner",),
     "slug": ("malformed",),
     "sequence": ("1",),
     "level": ("0",),
