@@ -91,6 +91,10 @@ class RecordExists(Refusal):
     slug, status, title = "record-exists", 409, "A record with this number stands already"
 
 
+class CaseConflict(Refusal):
+    slug, status, title = "case-conflict", 409, "The case does not allow this now"
+
+
 class TooLarge(Refusal):
     slug, status, title = "too-large", 413, "The request is too large"
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from creditsvc.domain import instants
-from creditsvc.domain.catalogue import EventType
+from creditsvc.domain.admission import Asked, admit
 from creditsvc.domain.events import Event
 from creditsvc.domain.naming import Namings, Renamed, View, renamed, tell
 from creditsvc.domain.notices import TICK, Notice, crossings, told_until
@@ -27,10 +27,9 @@ from creditsvc.domain.profile import (
 from creditsvc.domain.records import Entry, Record, fold
 from creditsvc.domain.standing import Evaluation, Rules, evaluate
 from creditsvc.domain.views import SILENT, kept
-from creditsvc.errors import EventInvalid, Forbidden, RecordExists, Violation
+from creditsvc.errors import EventInvalid, Violation
 
-RecordKey = tuple[str, str]  # record number, source
-MOST_EVENTS_OF_A_RECORD = 1_000  # bounds the fold of one record
+RecordKey = tuple[str, str]  # record number, and the source that handed it in
 
 
 @dataclass(slots=True)
@@ -75,6 +74,7 @@ class Account:
     began_at: datetime | None = None  # when the log began: what time changes later is told
     entered_at: datetime | None = None  # when the first event of this transaction was recorded
     noticed: list[Notice] = field(default_factory=list)
+    agencies: frozenset[str] = frozenset()  # the known ones among those that events refer to
 
     @property
     def zone(self) -> ZoneInfo:
@@ -92,8 +92,14 @@ class Account:
 
     def enter(self, event: Event, recorded_at: datetime, rules: Rules) -> Entry:
         """Enter one event; raises a ``Refusal`` when the account as it stands doesn't admit it."""
-        held = self.held.setdefault((event.record, event.source), Held())
-        self._admit(event, held, rules)
+        held = self.held.setdefault(event.key, Held())
+        if held.erased:
+            raise EventInvalid(
+                "The record was kept for as long as it may be, and its content was erased",
+                [Violation("/data/record", "record-erased", "Nothing more can be said of this record")],
+            )
+        taken = not held.entries and self._taken(event, rules)
+        admit(Asked(event, recorded_at, held.entries, taken, self.agencies, rules))
         before = self._concerned(held, recorded_at, rules)
         entry = Entry(
             sequence=self.version + 1,
@@ -121,47 +127,12 @@ class Account:
         shared.version, shared.since = entry.sequence, recorded_at
         return entry
 
-    def _admit(self, event: Event, held: Held, rules: Rules) -> None:
-        kind = rules.catalogue.types[event.type]
-        if held.erased:
-            raise EventInvalid(
-                "The record was kept for as long as it may be, and its content was erased",
-                [Violation("/data/record", "record-erased", "Nothing more can be said of this record")],
-            )
-        if not held.entries:
-            self._keep_off_others(event, kind, rules)
-            return
-        if len(held.entries) >= MOST_EVENTS_OF_A_RECORD:
-            raise EventInvalid(
-                f"A record takes at most {MOST_EVENTS_OF_A_RECORD} events; open a new one",
-                [Violation("/data/record", "record-full", "This record has no room for another event")],
-            )
-        record = fold(held.entries, rules.catalogue)
-        if record.type is None:
-            return
-        if kind.role == "opens" or (kind.role == "states" and record.record_class != kind.record_class):
-            raise RecordExists(
-                "A record with this number stands already; send credit.record.corrected to change it",
-                [
-                    Violation(
-                        "/data/record", "record-exists", "Use another record number, or correct the record"
-                    )
-                ],
-            )
-        if kind.role == "closes" and kind.record_class != record.record_class:
-            raise EventInvalid(
-                f"The record is a {record.record_class}, which {kind.name} does not end",
-                [Violation("/data/record", "wrong-class", "Send the event type that fits the record")],
-            )
-        if kind.role == "corrects":
-            _admit_changes(event, rules.catalogue.types[record.type])
-
-    def _keep_off_others(self, event: Event, kind: EventType, rules: Rules) -> None:
-        if kind.role in {"opens", "states"}:
-            return
-        for (number, source), other in self.held.items():
-            if number == event.record and source != event.source and _stands(other, rules):
-                raise Forbidden("Only the source that handed a record in may amend it")
+    def _taken(self, event: Event, rules: Rules) -> bool:
+        """Whether another source's record of the number stands."""
+        return any(
+            number == event.record and holder != event.holder and _stands(other, rules)
+            for (number, holder), other in self.held.items()
+        )
 
     def _concerned(self, held: Held, at: datetime, rules: Rules) -> bool:
         return bool(held.entries) and concerns_public(held.entries, at, rules, self.zone)
@@ -253,28 +224,6 @@ def moves(view: View, seen: Line) -> bool:
     return view == "shared" or sees(view, seen) or seen.begins
 
 
-def _admit_changes(event: Event, opening: EventType) -> None:
-    if opening.role == "states":
-        raise EventInvalid(
-            f"A statement is not corrected but made anew: send {opening.name}",
-            [Violation("/type", "wrong-type", f"Send {opening.name} with the facts as they are")],
-        )
-    wrong = [
-        Violation(
-            f"/data/changes/{name}", "not-of-this-record", f"{opening.name} has no such field to change"
-        )
-        for name in event.data["changes"]
-        if name not in opening.required | opening.optional
-    ]
-    wrong += [
-        Violation(f"/data/changes/{name}", "required", "This field may be changed but not removed")
-        for name, value in event.data["changes"].items()
-        if value is None and name in opening.required
-    ]
-    if wrong:
-        raise EventInvalid("The correction does not fit its record", wrong)
-
-
 def last_public_change(
     entries: list[Entry], at: datetime, floor: datetime | None, rules: Rules, zone: ZoneInfo
 ) -> datetime | None:
@@ -329,7 +278,7 @@ def account_at(entity: str, entries: Sequence[Entry], namings: Namings, at: date
     held: dict[RecordKey, Held] = {}
     for entry in entries:
         if entry.erased is None:
-            held.setdefault((entry.record, entry.holder), Held()).entries.append(entry)
+            held.setdefault(entry.key, Held()).entries.append(entry)
     views: dict[View, Standing] = {
         "public": Standing(Summary(), shown.sequence if shown else 0, shown.recorded_at if shown else None),
         "shared": Standing(Summary(), last.sequence, last.recorded_at),

@@ -115,6 +115,8 @@ def _role(file: File, entry: TypeEntry) -> Iterator[Problem]:
 
 
 def _moves(entry: TypeEntry) -> Iterator[Problem]:
+    if "record_source" in {*entry.required, *entry.optional} and entry.role != "moves":
+        yield "/optional", "only moves are about records of others"
     if entry.procedure is None or entry.move is None:
         if entry.role == "moves" or (entry.procedure, entry.move) != (None, None):
             yield "/move", "a type of role moves, and no other, has a procedure and a move of it"

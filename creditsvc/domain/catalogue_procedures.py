@@ -68,7 +68,7 @@ class Procedure:
     notes: tuple[str, ...] = field(default_factory=tuple)
 
     def fits(self, record_class: str, event_type: str, opened_on: date, recorded_on: date) -> bool:
-        """Tell whether it holds for a case opened on a day, on a record that was first recorded on another."""
+        """Tell whether it holds for a case opened on one day, on a record first recorded on another."""
         if self.classes is not None and record_class not in self.classes:
             return False
         if self.types is not None and event_type not in self.types:
@@ -118,3 +118,5 @@ def _procedure(one: Procedure, classes: AbstractSet[str], types: AbstractSet[str
     # What happens by itself must not move when the working days of a further year become known.
     if one.undecided is not None and one.clocks["decide"].counted != "days":
         yield "/undecided", "what happens by itself is counted in days of the calendar"
+    if "appeal" in one.clocks and one.clocks["appeal"].counted != "days":
+        yield "/clocks/appeal", "so is the time after which nobody can appeal any more"

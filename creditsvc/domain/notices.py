@@ -91,7 +91,7 @@ def expected(
     records: dict[tuple[str, str], list[Entry]] = {}
     for entry in entries:
         if entry.erased is None:
-            records.setdefault((entry.record, entry.holder), []).append(entry)
+            records.setdefault(entry.key, []).append(entry)
     last = END_OF_TIME if until is None else until - TICK
     found = (crossings(entity, own, (began_at + TICK, last), rules) for own in records.values())
     return sorted((notice for own in found for notice in own), key=lambda notice: notice.order)

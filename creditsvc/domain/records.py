@@ -57,6 +57,11 @@ class Entry:
         return str(self.data.get("record_source", self.source))
 
     @property
+    def key(self) -> tuple[str, str]:
+        """Which record of its organisation it is of: the number, and who holds it."""
+        return (self.record, self.holder)
+
+    @property
     def order(self) -> tuple[datetime, int, str]:
         """Where it stands among the events of its record. Of two at one time, ``…/2`` precedes ``…/10``."""
         return (self.time, len(self.id), self.id)
@@ -84,6 +89,7 @@ class Record:
     recorded_at: datetime
     sequences: tuple[int, ...]
     cases: tuple[Case, ...] = ()
+    shielded: bool = False
     withdrawn_at: datetime | None = None
 
     @property
@@ -161,6 +167,7 @@ def fold(entries: Iterable[Entry], catalogue: Catalogue) -> Record:
         recorded_at=arrived[-1].recorded_at,
         sequences=tuple(entry.sequence for entry in arrived),
         cases=tuple(held.cases.values()),
+        shielded=held.shielded,
         withdrawn_at=_first(arrived, {"revokes", "repairs"}, catalogue),
     )
 

@@ -71,6 +71,7 @@ async def append(connection: Session, events: Sequence[Event], rules: Rules) -> 
         accounts = await lock(connection, (event.entity for event in events))
         group = _Group(await _now(connection, accounts, rules), accounts, await _claims(connection, events))
         fresh = [event for event in events if (event.source, event.id) not in group.claims]
+        await _find_agencies(connection, accounts, fresh)
         await load_records(connection, accounts, _named_records(fresh), group.reach(len(fresh)), rules)
         outcomes = [_enter(event, group, rules) async for event in in_turns(events)]
         await _store(connection, group, rules)
@@ -137,10 +138,23 @@ async def _claims(connection: Session, events: Sequence[Event]) -> dict[tuple[st
     }
 
 
+async def _find_agencies(
+    connection: Session, accounts: Mapping[str, Account], events: Sequence[Event]
+) -> None:
+    """Tell the accounts which of the agencies that cases are referred to are known."""
+    referred = {event.data["to"] for event in events if "to" in event.data}
+    if not referred:
+        return
+    rows = await connection.fetch(SQL.known_agencies, list(referred))
+    known = frozenset(row["source"] for row in rows)
+    for account in accounts.values():
+        account.agencies = known
+
+
 def _named_records(events: Sequence[Event]) -> dict[str, set[RecordKey]]:
     named: dict[str, set[RecordKey]] = {}
     for event in events:
-        named.setdefault(event.entity, set()).add((event.record, event.source))
+        named.setdefault(event.entity, set()).add(event.key)
     return named
 
 
@@ -151,7 +165,7 @@ def _enter(event: Event, group: _Group, rules: Rules) -> Outcome:
             return claim.receipt
         return EventConflict("This source and id were used for an event with other content; use a new id")
     account = group.accounts[event.entity]
-    held = account.held.get((event.record, event.source))
+    held = account.held.get(event.key)
     opens = held is None or not held.entries
     try:
         entry = account.enter(event, max(group.now, _after(account)), rules)
@@ -180,6 +194,7 @@ def _note(event: Event, entry: Entry, group: _Group, *, opens: bool) -> Receipt:
             hashed,
             opens,
             entry.touches_public,
+            None if entry.holder == event.source else entry.holder,
         )
     )
     group.identities.append((event.source, event.id, event.entity, entry.sequence, event.content_sha256))

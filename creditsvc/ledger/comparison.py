@@ -71,7 +71,7 @@ async def compare(
 def _records(entries: Sequence[Entry], catalogue: Catalogue) -> list[Record]:
     by_record: dict[tuple[str, str], list[Entry]] = {}
     for one in entries:
-        by_record.setdefault((one.record, one.source), []).append(one)
+        by_record.setdefault(one.key, []).append(one)
     return [fold(own, catalogue) for own in by_record.values()]
 
 

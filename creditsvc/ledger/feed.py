@@ -195,14 +195,14 @@ def _shown(picks: Sequence[Pick], reading: Reading) -> int:
 
 
 def _key(row: Row) -> Key:
-    return row["entity_id"], (row["record"], row["source"])
+    return row["entity_id"], (row["record"], row["holder"])
 
 
 def _is_to_follow(row: Row, reading: Reading) -> bool:
     """Whether it has to be known what became of the record; not where nothing of it can be shown."""
-    if reading.is_party(row["source"]):
+    if reading.is_party(row["holder"]):
         return False
-    return reading.filter.takes_source(row["source"])
+    return reading.filter.takes_source(row["holder"])
 
 
 def _groups(rows: Sequence[Row], reading: Reading) -> list[list[Row]]:
@@ -225,8 +225,8 @@ def _groups(rows: Sequence[Row], reading: Reading) -> list[list[Row]]:
 
 
 def _pick(row: Row, course: Course | None, reading: Reading) -> Pick | None:
-    entry = Entry(row["position"], row["kind"], row["type"], row["source"])
-    if course is None and not reading.is_party(entry.source):
-        course = Course((), kind="shared", stands=False, opened_at=None, withdrawn_at=None)
+    entry = Entry(row["position"], row["kind"], row["type"], row["holder"], row["source"])
+    if course is None and not reading.is_party(entry.holder):
+        course = Course()
     showing, earlier = reading.show(entry, course)
     return None if showing is None else Pick.of(row, showing, earlier, leaf=reading.leaves)

@@ -61,7 +61,7 @@ def item(pick: Pick, stored: Mapping[Place, Row], *, leaf: bool) -> dict[str, An
         made["withdrawn"] = {
             "type": row["type"],
             "record": row["record"],
-            "source": row["source"],
+            "source": row["holder"],
             "time": instants.text(row["time"]),
         }
     if pick.earlier:

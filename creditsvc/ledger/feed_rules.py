@@ -4,6 +4,7 @@ Whoever is party to a record is shown each of its events at its own position. Ot
 and nothing else: the event that opens a record brings those before it along, and of a record that was
 withdrawn since only that is told, at the event by which it was, to whoever was shown the record before.
 Partners are never shown here what asks for consent, whoever gave theirs.
+A record that was shielded for a time stands again from the event that ends it, which brings all before along.
 
 What is before is decided by the log's positions, which is the order in which a reader reads, and never
 changes; so no page skips or repeats what another page of the same reader showed.
@@ -11,7 +12,7 @@ changes; so no page skips or repeats what another page of the same reader showed
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from operator import itemgetter
+from operator import attrgetter
 from typing import Literal
 
 from creditsvc.domain.catalogue import Catalogue
@@ -20,7 +21,7 @@ from creditsvc.domain.views import Kind, Viewer
 
 NOTICE_TYPES = frozenset({BEGAN, ENDED, EXPIRED, RETIRED, STEPPED})
 OPENING = frozenset({"opens", "states"})
-WITHDRAWING = frozenset({"revokes", "repairs"})
+WITHDRAWING = frozenset({"revokes", "repairs"})  # for good
 
 Showing = Literal["whole", "withdrawn", "leaf"]
 
@@ -42,50 +43,51 @@ class Entry:
     position: int
     kind: Literal["event", "notice"]
     type: str
-    source: str
+    holder: str  # who handed the record in that it is about
+    source: str  # who stated it, as the leaf tells
 
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What has become of a record by now, and at which positions of the log it opened and was withdrawn."""
+    """What has become of a record by now, and at which positions of the log that began and ended."""
 
-    events: tuple[Told, ...]  # those with positions, in their order
-    kind: Kind  # what it is to viewers while it stands
-    stands: bool  # opened and not withdrawn, whether the log has placed that or not
-    opened_at: int | None
-    withdrawn_at: int | None
+    events: tuple[Told, ...] = ()  # those with positions, in their order
+    kind: Kind = "shared"  # what it is to viewers while it stands
+    stands: bool = False  # opened and not withdrawn, whether the log has placed that or not
+    began_at: int | None = None  # where it last came to stand: it opened, or was shielded no more
+    withdrawn_at: frozenset[int] = frozenset()  # where it ceased to
 
     @classmethod
     def of(cls, events: Iterable[Told], catalogue: Catalogue) -> "Course":
-        events = tuple(events)
-        opening = [one for one in events if catalogue.types[one.type].role in OPENING]
-        withdrawing = [one for one in events if catalogue.types[one.type].role in WITHDRAWING]
-        classes = {catalogue.types[one.type].record_class for one in opening}
-        placed = [(one.position, one) for one in events if one.position is not None]
-        return cls(
-            events=tuple(one for _, one in sorted(placed, key=itemgetter(0))),
-            kind="consent" if classes & catalogue.asking_consent else "shared",
-            stands=bool(opening) and not withdrawing,
-            opened_at=_first(opening),
-            withdrawn_at=_first(withdrawing),
-        )
+        ordered = sorted(events, key=attrgetter("sequence"))
+        kinds = [catalogue.types[one.type] for one in ordered]
+        opened = gone = shielded = stands = False
+        began_at: int | None = None
+        withdrawn_at: set[int] = set()
+        for one, kind in zip(ordered, kinds, strict=True):
+            opened = opened or kind.role in OPENING
+            gone = gone or kind.role in WITHDRAWING
+            shielded = kind.role == "shields" or (shielded and kind.role != "unshields")
+            before, stands = stands, opened and not gone and not shielded
+            if stands and not before:
+                began_at = one.position
+            if before and not stands and one.position is not None:
+                withdrawn_at.add(one.position)
+        classes = {kind.record_class for kind in kinds if kind.role in OPENING}
+        placed = tuple(one for one in ordered if one.position is not None)
+        asks: Kind = "consent" if classes & catalogue.asking_consent else "shared"
+        return cls(placed, asks, stands, began_at, frozenset(withdrawn_at))
 
     def showing(self, entry: Entry) -> Showing | None:
         """Tell how an entry of this record is shown to those that it is shared with."""
         if entry.kind == "notice":
             return "whole" if self.stands else None
-        if self.opened_at is None:
-            return None
         if self.stands:
-            return "whole" if entry.position >= self.opened_at else None
-        return "withdrawn" if self.opened_at < entry.position == self.withdrawn_at else None
+            return "whole" if self.began_at is not None and entry.position >= self.began_at else None
+        return "withdrawn" if entry.position in self.withdrawn_at else None
 
     def before(self, position: int) -> tuple[Told, ...]:
         return tuple(one for one in self.events if one.position is not None and one.position < position)
-
-
-def _first(events: Iterable[Told]) -> int | None:
-    return min((one.position for one in events if one.position is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,28 +113,28 @@ class Reading:
     filter: Filter = Filter()
     leaves: bool = False
 
-    def is_party(self, source: str) -> bool:
-        return self.viewer.is_party(source)
+    def is_party(self, holder: str) -> bool:
+        return self.viewer.is_party(holder)
 
     def show(self, entry: Entry, course: Course | None) -> tuple[Showing | None, tuple[Told, ...]]:
         """Tell how an entry is shown, and which earlier events of its record it brings along.
 
         ``course`` is that of its record, and is not needed for a party to it.
         """
-        if course is None or self.is_party(entry.source):
-            wanted = self.filter.takes_types({entry.type}) and self.filter.takes_source(entry.source)
+        if course is None or self.is_party(entry.holder):
+            wanted = self.filter.takes_types({entry.type}) and self.filter.takes_source(entry.holder)
             return ("whole" if wanted else None), ()
         showing = course.showing(entry) if self.viewer.sees_kind(course.kind) else None
         if showing is None:
             return ("leaf" if self._takes_leaf(entry) else None), ()
         earlier: tuple[Told, ...] = ()
-        if showing == "whole" and entry.kind == "event" and entry.position == course.opened_at:
+        if showing == "whole" and entry.kind == "event" and entry.position == course.began_at:
             earlier = course.before(entry.position)
         types = {entry.type} | {one.type for one in earlier}
         # A withdrawal passes every filter of types. So whoever was told of the record by its type hears of
         # it, and no filter finds out what type the record was of, or what had come to it.
         of_type = showing == "withdrawn" or self.filter.takes_types(types)
-        return (showing, earlier) if of_type and self.filter.takes_source(entry.source) else (None, ())
+        return (showing, earlier) if of_type and self.filter.takes_source(entry.holder) else (None, ())
 
     def _takes_leaf(self, entry: Entry) -> bool:
         """Filter by what the leaf itself tells; it tells no type, and that of a notice no source."""

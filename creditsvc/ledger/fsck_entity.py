@@ -153,7 +153,10 @@ def _check_event(row: Row) -> Iterator[str]:
     if canonical(said) != content:
         yield "its content is not in canonical form"
     told = tuple(said.get(name) for name in ("source", "id", "type", "subject"))
-    if told != (row["source"], row["id"], row["type"], row["entity_id"]):
+    data = said.get("data")
+    named = data.get("record_source", row["source"]) if isinstance(data, dict) else None
+    told += (named,)
+    if told != (row["source"], row["id"], row["type"], row["entity_id"], row["holder"] or row["source"]):
         yield "its columns say other than its content"
     identity = (row["identity_entity"], row["identity_sequence"], row["content_sha256"])
     if identity != (row["entity_id"], row["sequence"], hashlib.sha256(content).digest()):
@@ -208,7 +211,7 @@ def _check_names(borne: Sequence[Row], replayed: Replayed) -> Iterator[str]:
 def _check_records(past: Past, stored: Sequence[Row], events: Sequence[Row]) -> Iterator[str]:
     sequences: dict[tuple[str, str], list[int]] = {}
     for row in events:
-        sequences.setdefault((row["record"], row["source"]), []).append(row["sequence"])
+        sequences.setdefault((row["record"], row["holder"] or row["source"]), []).append(row["sequence"])
     expected = {(line.record, line.source): line for line in past.lines}
     for row in stored:
         key = (row["record"], row["source"])

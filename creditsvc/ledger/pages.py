@@ -141,7 +141,7 @@ class Pages:
             rows = await self._stored(entity, at, (after, chunk))
             seen = await self._seen(entity, viewer, at, rows, hidden)
             for row, record in seen:
-                if (key := (row["record"], row["source"])) not in charged:
+                if (key := (row["record"], row["holder"])) not in charged:
                     charged.add(key)
                     charge(len(record.sequences) / EVENTS_PER_UNIT)
                 yield row["sequence"], row
@@ -159,8 +159,8 @@ class Pages:
         self, entity: str, viewer: Viewer, at: datetime, rows: list[Row], hidden: int
     ) -> list[tuple[Row, Record]]:
         """Leave out events of records that the viewer does not see: the one rule for every answer."""
-        folded = await self._folded(entity, {(row["record"], row["source"]) for row in rows}, at, hidden)
-        found = ((row, *folded[row["record"], row["source"]]) for row in rows)
+        folded = await self._folded(entity, {(row["record"], row["holder"]) for row in rows}, at, hidden)
+        found = ((row, *folded[row["record"], row["holder"]]) for row in rows)
         return [
             (row, record)
             for row, record, evaluation in found
@@ -184,7 +184,7 @@ class Pages:
     ) -> dict[RecordKey, tuple[Record, Evaluation]]:
         entries: dict[RecordKey, list[Entry]] = {}
         for one in sorted(map(entry, rows), key=attrgetter("sequence")):
-            entries.setdefault((one.record, one.source), []).append(one)
+            entries.setdefault(one.key, []).append(one)
         zone = instants.zone_of(entity)
         folded = {key: fold(found, self._rules.catalogue) for key, found in entries.items()}
         return {key: (record, evaluate(record, at, self._rules, zone)) for key, record in folded.items()}

@@ -77,7 +77,7 @@ async def make(
 def _public(entity: str, entries: list[Entry], at: datetime, rules: Rules, model: Model) -> TakenApart:
     by_record: dict[tuple[str, str], list[Entry]] = {}
     for one in entries:
-        by_record.setdefault((one.record, one.source), []).append(one)
+        by_record.setdefault(one.key, []).append(one)
     zone = instants.zone_of(entity)
     records = [fold(own, rules.catalogue) for own in by_record.values()]
     shown = [one for one in records if PUBLIC.counts(one, evaluate(one, at, rules, zone), rules.catalogue)]

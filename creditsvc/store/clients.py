@@ -17,6 +17,7 @@ from typing import ClassVar, Literal, TypeAlias, get_args
 import asyncpg
 
 from creditsvc.domain import identifiers
+from creditsvc.domain.parties import is_party
 from creditsvc.errors import NotFound, Refusal
 from creditsvc.store.database import load_queries
 
@@ -215,6 +216,8 @@ def _source(text: str) -> str:
         raise KeyRefused(
             f"a source is a URN of at most {SOURCE_MAX_CHARS} characters, such as urn:agency:cn-tj-samr"
         )
+    if is_party(text):
+        raise KeyRefused("urn:entity: is how organisations speak for themselves: make a key with --entity")
     return text
 
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
+from creditsvc.domain.parties import party
 from creditsvc.errors import Forbidden, Unauthenticated
 from creditsvc.store.clients import Key
 from creditsvc.web.routes import Role
@@ -29,7 +30,7 @@ class Caller:
     role: Role
     key_id: str | None = None
     client_id: str | None = None
-    sources: frozenset[str] = frozenset()  # what an agency may send as ``source``
+    sources: frozenset[str] = frozenset()  # what an agency or an organisation may send as ``source``
     entity: str | None = None  # the organisation whose own key this is
     purpose: str | None = None  # what its queries are for unless they say
 
@@ -73,7 +74,8 @@ class Keyring:
         same = hmac.compare_digest(given, key.secret_sha256 if key is not None else bytes(32))
         if key is None or not same or not _holds(key):
             raise not_valid()
-        return Caller(key.role, key.key_id, key.client_id, key.sources, key.entity, key.purpose)
+        sources = key.sources if key.entity is None else frozenset({party(key.entity)})
+        return Caller(key.role, key.key_id, key.client_id, sources, key.entity, key.purpose)
 
     async def _key(self, key_id: str) -> Key | None:
         now_s = time.monotonic()

@@ -1,4 +1,7 @@
-"""``POST /v1/events``: agencies push what they decided, one event or a batch, each standing alone."""
+"""``POST /v1/events``: agencies push what they decided, one event or a batch, each standing alone.
+
+An organisation sends by it what it has to say of its own records: objections, applications for repair.
+"""
 
 import asyncio
 import gc
@@ -185,9 +188,11 @@ ROUTES = (
         description=(
             "Each event stands or falls alone. A receipt means durable. Sending the same event again gives "
             "the original receipt with status `duplicate`; what had no answer may be sent again. The promise "
-            "is signed: the leaves of all receipts in the answer are in the log within the delay it names."
+            "is signed: the leaves of all receipts in the answer are in the log within the delay it names. "
+            "An organisation's own key sends as `urn:entity:<its identifier>`, and only what the catalogue "
+            "has as moves of an applicant: objections, appeals, applications for repair."
         ),
-        roles=frozenset({"agency"}),
+        roles=frozenset({"agency", "entity"}),
         body=Body(
             {ONE: EVENT, BATCH: BATCH_SHAPE},
             "A CloudEvent, or an array of them",

@@ -57,6 +57,10 @@ TEXTS: Mapping[type[Refusal], str] = {
         "An event is known by its source and its id, for ever. This identity was used before with other "
         "content or another subject. Give a new statement a new id."
     ),
+    errors.CaseConflict: (
+        "The objection or the application for repair is in a state that this cannot follow, somebody else "
+        "was first, or its time is over. Read the record with its cases, and send what its state allows."
+    ),
     errors.RecordExists: (
         "A record is known by its agency and its number. One with this number stands already; correct it or "
         "revoke it, or give the new one a number of its own."

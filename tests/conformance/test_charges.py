@@ -24,9 +24,9 @@ async def left_after(service, path):
 async def hiding(serve: Serve):
     """Of one organisation something is public, behind a long record that is not; of another nothing."""
     service = await with_keys(await serve(anonymous_per_minute=QUOTA))
-    waiting = [raw("objection.opened", "H1") for _ in range(LONG)]
-    await push(service, *waiting, raw("honour.granted", "P1"), *(raw("objection.opened", "H2"),) * 2)
-    await push(service, *(raw("objection.opened", "H3", subject=OTHER_ENTITY) for _ in range(LONG)))
+    waiting = [raw("record.corrected", "H1") for _ in range(LONG)]
+    await push(service, *waiting, raw("honour.granted", "P1"), *(raw("record.corrected", "H2"),) * 2)
+    await push(service, *(raw("record.corrected", "H3", subject=OTHER_ENTITY) for _ in range(LONG)))
     await settled(service.dsn)
     return service
 

@@ -13,7 +13,7 @@ EVERYONE = frozenset({"public", *ROLES})
 
 # Written out here once more, and not derived: widening a route's roles has to be done in two places.
 ALLOWED = {
-    "push-events": frozenset({"agency"}),
+    "push-events": frozenset({"agency", "entity"}),
     "lookups": frozenset({"agency", "partner", "operator"}),
     "feed": frozenset({"agency", "partner", "auditor", "operator"}),
     "profile": EVERYONE,

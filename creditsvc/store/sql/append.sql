@@ -33,6 +33,10 @@ from unnest($1::text[], $2::text[]) as k (source, id)
 join event_identity i on i.source = k.source and i.id = k.id
 join event e on e.entity_id = i.entity_id and e.sequence = i.sequence;
 
+-- name: known_agencies
+-- Which of these are agencies that hand events in.
+select source from agency where source = any($1::text[]);
+
 -- name: find_records
 -- The records that events name (under any source: who else holds the number matters), those that time has
 -- changed, and all of entities that were scored by another version of the model.
@@ -74,11 +78,11 @@ returning source;
 -- The history itself, and the note that the log has yet to place it.
 with inserted as (
     insert into event (entity_id, sequence, recorded_at, source, id, type, time, record, content, salt,
-                       leaf_hash, opens, touches_public)
+                       leaf_hash, opens, touches_public, holder)
     select *
     from unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[], $6::text[],
                 $7::timestamptz[], $8::text[], $9::bytea[], $10::bytea[], $11::bytea[], $12::boolean[],
-                $13::boolean[])
+                $13::boolean[], $14::text[])
     returning entity_id, sequence, recorded_at
 )
 insert into log_pending (entity_id, sequence, kind, recorded_at)

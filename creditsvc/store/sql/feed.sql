@@ -16,16 +16,17 @@ with place as materialized (
     select p.position, p.entity_id, p.kind, p.sequence, n.due,
            coalesce(e.recorded_at, n.recorded_at) as recorded_at, coalesce(e.type, n.type) as type, e.time,
            coalesce(e.record, n.record) as record, coalesce(e.source, n.source) as source,
+           coalesce(e.holder, e.source, n.source) as holder,
            coalesce(e.leaf_hash, n.leaf_hash) as leaf_hash,
            coalesce(octet_length(e.content), octet_length(n.content)) as bytes
     from place p
     left join event e on p.kind = 'event' and e.entity_id = p.entity_id and e.sequence = p.sequence
     left join notice n on p.kind = 'notice' and n.entity_id = p.entity_id and n.number = p.sequence
 )
-select s.position, s.entity_id, s.kind, s.sequence, s.due, s.recorded_at, s.type, s.time, s.record, s.source, s.leaf_hash, s.bytes,
+select s.position, s.entity_id, s.kind, s.sequence, s.due, s.recorded_at, s.type, s.time, s.record, s.source, s.holder, s.leaf_hash, s.bytes,
        coalesce(cardinality(r.sequences), 0) as held
 from stored s
-left join record r on r.entity_id = s.entity_id and r.record = s.record and r.source = s.source
+left join record r on r.entity_id = s.entity_id and r.record = s.record and r.source = s.holder
 order by s.position;
 
 -- name: courses

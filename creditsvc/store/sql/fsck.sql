@@ -17,7 +17,7 @@ limit $2;
 
 -- name: events
 -- All events of some entities, each with what is held under its identity.
-select e.entity_id, e.sequence, e.recorded_at, e.source, e.id, e.type, e.time, e.record, e.content, e.salt,
+select e.entity_id, e.sequence, e.recorded_at, e.source, e.id, e.type, e.time, e.record, e.holder, e.content, e.salt,
        e.leaf_hash, e.opens, e.touches_public,
        i.entity_id as identity_entity, i.sequence as identity_sequence, i.content_sha256
 from event e

@@ -41,7 +41,7 @@ limit $4;
 
 -- name: history
 -- An entity's events, a page at a time.
-select sequence, recorded_at, record, source, leaf_hash, salt, content
+select sequence, recorded_at, record, source, coalesce(holder, source) as holder, leaf_hash, salt, content
 from event
 where entity_id = $1 and sequence > $2 and recorded_at <= $3
 order by sequence

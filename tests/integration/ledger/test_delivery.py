@@ -53,13 +53,16 @@ def amendments(chance, number, opened, common):
                 changes = {"title": f"更正{n}"}
                 found.append(event("record.corrected", number, reason="更正", changes=changes, **later))
             case "objected":
-                found.append(event("objection.opened", number, **later))
+                found.append(event("objection.opened", number, objection=f"O{n}", **later))
             case "repaired":
                 found.append(event("record.repaired", number, **later))
             case _:
                 found.append(event("record.revoked", number, reason="撤销", **later))
         if kind in LISTED and chance.random() < 0.5:
             found.append(event(f"{kind}.{LISTED[kind]}", number, **later))
+    if any(one.type in {"credit.record.revoked", "credit.record.repaired"} for one in found):
+        # Nobody objects to what was withdrawn, so an objection that arrives after that is refused.
+        found = [one for one in found if one.type != "credit.objection.opened"]
     return found
 
 
@@ -96,6 +99,7 @@ async def told(dsn):
             )
             for item in page.items:
                 held = len(item.pop("sequences"))
+                item["cases"] = {(case["kind"], case["number"], case["state"]) for case in item["cases"]}
                 if item["class"] != "penalty":
                     del item["publicity"]["from"]  # the instant at which this very ledger recorded it
                 found[entity, item["source"], item["record"]] = (item, held)

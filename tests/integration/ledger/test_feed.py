@@ -178,7 +178,7 @@ def befalls(chance, number, subject, source):
             case "corrected":
                 found.append(corrected(number, **later))
             case "objected":
-                found.append(event("objection.opened", number, **later))
+                found.append(event("objection.opened", number, objection=f"O{n}", **later))
             case "revoked":
                 found.append(revoked(number, **later))
             case _ if found[0].type == "credit.penalty.imposed":

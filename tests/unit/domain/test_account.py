@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from creditsvc.domain import instants
 from creditsvc.domain.account import Account, Held, Standing, account_at, moves, profile_of, sees
 from creditsvc.domain.naming import UNNAMED, Naming
+from creditsvc.domain.parties import party
 from creditsvc.domain.profile import Line, Summary, newest_listings
 from creditsvc.domain.records import Entry
 from creditsvc.domain.schedule import Release, Schedule
@@ -63,7 +64,7 @@ class Kept:
             due = line.next_change is not None and line.next_change <= now
             wanted = key in named or due or outdated
             if wanted or key[0] in {number for number, _ in named}:
-                own = [entry for entry in self.entries if (entry.record, entry.source) == key]
+                own = [entry for entry in self.entries if entry.key == key]
                 account.held[key] = Held(line, own if wanted else [])
         return account
 
@@ -82,7 +83,7 @@ class Kept:
             self.profiles[view] = profile_of(account, view, seen, newest_listings(seen), self.rules)
 
     def step(self, events, now):
-        account = self.load({(one.record, one.source) for one in events}, now)
+        account = self.load({one.key for one in events}, now)
         for one in events:
             at = now if account.recorded_at is None else max(now, account.recorded_at + TICK)
             try:
@@ -139,6 +140,12 @@ def events(draw):
                 "record.repaired",
                 "objection.opened",
                 "objection.decided",
+                "objection.appealed",
+                "repair.applied",
+                "repair.accepted",
+                "record.shielded",
+                "record.unshielded",
+                "carrier.inspected",
                 "registration.changed",
             ]
         )
@@ -168,6 +175,10 @@ def events(draw):
         )
     if kind.startswith("objection"):
         given_data["objection"] = draw(st.sampled_from(["O1", "O2"]))
+    if kind == "objection.decided":
+        given_data["decision"] = draw(st.sampled_from(["upheld", "refused"]))
+    if kind in {"objection.opened", "objection.appealed", "repair.applied"} and draw(st.booleans()):
+        given_data |= {"source": party(ENTITY), "record_source": draw(sources)}
     if kind == "registration.changed":
         given_data |= {"entity_name": "登记名", "status": draw(st.sampled_from(["active", "dissolved"]))}
         return event(kind, None, **given_data)
@@ -232,9 +243,9 @@ def test_the_order_of_arrival_does_not_matter(pushed, chance):
     unique = []
     for one in pushed:  # a second opening of a record is refused, so which one comes first would matter
         opening = RULES.catalogue.types[one.type].role == "opens"
-        if opening and (one.record, one.source) in openings:
+        if opening and one.key in openings:
             continue
-        openings |= {(one.record, one.source)} if opening else set()
+        openings |= {one.key} if opening else set()
         unique.append(one)
     shuffled = list(unique)
     chance.shuffle(shuffled)

@@ -46,8 +46,19 @@ TYPES = {
     "credit.record.corrected": (None, "corrects", None),
     "credit.record.revoked": (None, "revokes", None),
     "credit.record.repaired": (None, "repairs", None),
-    "credit.objection.opened": (None, "objects", None),
-    "credit.objection.decided": (None, "decides", None),
+    "credit.record.shielded": (None, "shields", None),
+    "credit.record.unshielded": (None, "unshields", None),
+    **{
+        f"credit.objection.{name}": (None, "moves", None)
+        for name in ("opened", "accepted", "decided", "appealed", "withdrawn")
+    },
+    **{
+        f"credit.repair.{name}": (None, "moves", None)
+        for name in (
+            *("applied", "accepted", "asked", "supplemented"),
+            *("refused", "extended", "denied", "withdrawn"),
+        )
+    },
 }
 
 

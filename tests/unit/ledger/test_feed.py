@@ -24,6 +24,8 @@ KINDS = {
     "repairs": "record.repaired",
     "objects": "objection.opened",
     "decides": "objection.decided",
+    "shields": "record.shielded",
+    "unshields": "record.unshielded",
 }
 GIVEN = {
     "opens": {"severity": "minor", "decided_on": "2026-06-01"},
@@ -57,7 +59,7 @@ def course(entries, placed=None):
 
 
 def at(one, kind="event"):
-    return Entry(one.sequence + 9, kind, one.type, one.source)
+    return Entry(one.sequence + 9, kind, one.type, one.holder, one.source)
 
 
 def sees(entries):
@@ -73,7 +75,7 @@ def slowly(entries, place, now):
     before, after = sees(entries[:place]), sees(entries[: place + 1])
     if not now:
         return ("withdrawn" if before and not after else None), []
-    if not after:
+    if not all(sees(entries[:length]) for length in range(place + 1, len(entries) + 1)):
         return None, []
     return "whole", [] if before else entries[:place]
 
@@ -94,7 +96,7 @@ def test_it_is_what_the_reader_sees_before_after_and_now(names):
 @given(roles)
 def test_a_notice_is_shown_to_whoever_sees_the_record_now(names):
     entries = recorded(names)
-    notice = Entry(99, "notice", "credit.record.expired", SOURCE)
+    notice = Entry(99, "notice", "credit.record.expired", SOURCE, SOURCE)
     expected = "whole" if sees(entries) else None
     assert Reading(SHARED).show(notice, course(entries)) == (expected, ())
     assert Reading(SHARED, leaves=True).show(notice, course(entries)) == (expected or "leaf", ())
@@ -103,7 +105,7 @@ def test_a_notice_is_shown_to_whoever_sees_the_record_now(names):
 @given(roles, st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), max_size=8))
 def test_whoever_reads_on_while_events_come_is_told_each_thing_once(names, visits):
     """At each visit so many events are recorded, and so many of them have a position."""
-    entries = recorded(names)
+    entries = recorded([name for name in names if not name.endswith("shields")])
     heard, gone, read, known = [], False, 0, 0
     for more, waiting in [*visits, (8, 0)]:
         known = min(known + more, len(entries))
@@ -119,6 +121,25 @@ def test_whoever_reads_on_while_events_come_is_told_each_thing_once(names, visit
         assert not gone
     elif heard:
         assert gone, "whoever was shown the record hears that it was withdrawn"
+
+
+@given(roles, st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), max_size=8))
+def test_whoever_reads_a_record_that_was_shielded_and_returned_has_it_all_in_the_end(names, visits):
+    entries = recorded(names)
+    heard, read, known = [], 0, 0
+    for more, waiting in [*visits, (8, 0)]:
+        known = min(known + more, len(entries))
+        placed = max(read, known - waiting)
+        for place in range(read, placed):
+            showing, earlier = shown(Reading(SHARED), entries[:known], place, placed)
+            heard = [] if showing == "withdrawn" else heard
+            if showing == "whole":
+                heard = [*earlier, entries[place]] if earlier else [*heard, entries[place]]
+        read = placed
+    if sees(entries):
+        assert heard == entries
+    else:
+        assert heard == []
 
 
 @given(roles, st.sampled_from(["operator", "agency"]))
@@ -177,7 +198,7 @@ def test_no_filter_of_types_tells_what_type_a_withdrawn_record_was_of():
 
 def test_a_filter_tells_an_auditor_no_more_of_what_is_hidden_than_its_leaf():
     entries = recorded(["corrects"])
-    notice = Entry(99, "notice", "credit.record.expired", SOURCE)
+    notice = Entry(99, "notice", "credit.record.expired", SOURCE, SOURCE)
     here, elsewhere = frozenset({SOURCE}), frozenset({"urn:agency:other"})
     assert shown(only(entries[0].type, leaves=True), entries, 0)[0] is None
     assert shown(only(leaves=True, sources=here), entries, 0)[0] == "leaf"
