@@ -7,6 +7,7 @@ import orjson
 import pytest
 from prometheus_client import REGISTRY
 
+from creditsvc.domain.parties import party
 from creditsvc.ledger import reckoning
 from creditsvc.ledger.calendars import CHINA, kept
 from creditsvc.store.clients import create_key
@@ -20,8 +21,8 @@ NUMBERS = ["O1", "O2", "O3"]
 BATCH = {"Content-Type": "application/cloudevents-batch+json"}
 
 
-async def push(service: Service, *events):
-    headers = service.headers("agency") | BATCH
+async def push(service: Service, *events, role="agency"):
+    headers = service.headers(role) | BATCH
     async with service.session.post("/v1/events", data=orjson.dumps(events), headers=headers) as answer:
         results = orjson.loads(await answer.read())["results"]
     assert [one["status"] for one in results] == ["accepted"] * len(events), results
@@ -106,6 +107,19 @@ async def test_the_open_cases_of_an_organisation_for_itself_and_whom_they_concer
     status, body, _ = await get(running, "entity", f"/v1/entities/{OTHER_ENTITY}/cases")
     assert (status, body["type"]) == (404, "/problems/entity-unknown")
     assert await numbers(running, "operator", f"/v1/entities/{OTHER_ENTITY}/cases") == []
+
+
+async def test_what_an_organisation_opens_is_on_the_desk_at_once(running: Service):
+    own = {"source": party(ENTITY), "record_source": SOURCE}
+    await push(running, raw("objection.opened", "P1", objection="O4", ground="wrong", **own), role="entity")
+    _, body, _ = await get(running, "agency", DESK)
+    assert {item["number"]: item["opened_by"] for item in body["items"]} == {
+        **dict.fromkeys(["O1", "O2"], SOURCE),
+        "O4": party(ENTITY),
+    }
+    assert await numbers(running, "entity", CASES) == [*NUMBERS, "O4"]
+    await push(running, raw("objection.withdrawn", "P1", objection="O4", **own), role="entity")
+    assert await numbers(running, "agency", DESK) == ["O1", "O2"]
 
 
 async def test_what_is_wanted_of_a_desk_page_by_page(running: Service):

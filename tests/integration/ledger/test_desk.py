@@ -7,10 +7,12 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
+from creditsvc.domain.parties import party
 from creditsvc.domain.workdays import Calendar
 from creditsvc.ledger import desk, fsck, open_cases, reckoning
 from creditsvc.ledger.calendars import CHINA
 from creditsvc.ledger.pages import Cursor
+from creditsvc.ledger.receipts import Receipt
 from creditsvc.ledger.reckoning import Reckoning
 from creditsvc.settings import Settings
 from creditsvc.store.database import append_pool, lookup_pool
@@ -21,14 +23,34 @@ PENALTY = event("penalty.imposed", "P1", decided_on="2026-01-05", severity="gene
 EVIDENCE = [{"reference": "receipt 7"}]
 
 
+APPLICANTS = {"opened", "appealed", "withdrawn", "applied", "supplemented"}
+
+
+def moved(kind, move, record, given):
+    """A move by whose it is: the organisation's own, or the agency's that holds the record."""
+    subject = given.get("subject", ENTITY)
+    said = {"source": party(subject), "record_source": SOURCE} if move in APPLICANTS else {}
+    return event(f"{kind}.{move}", record, **(said | given))
+
+
 def objected(move="opened", number="O1", record="P1", **data):
     given = {"ground": "wrong"} if move == "opened" else {}
-    return event(f"objection.{move}", record, objection=number, **(given | data))
+    return moved("objection", move, record, {"objection": number} | given | data)
 
 
 def applied(move="applied", number="X1", **data):
     given = {"commitment": "we keep the law", "evidence": EVIDENCE} if move == "applied" else {}
-    return event(f"repair.{move}", "P1", repair=number, **(given | data))
+    return moved("repair", move, "P1", {"repair": number} | given | data)
+
+
+@pytest.fixture
+async def agencies(database):
+    """A database that knows two agencies, so that one may refer cases to the other."""
+    async with owner(database) as connection:
+        await connection.execute(
+            "insert into agency (source, name) values ($1, 'a'), ($2, 'b')", SOURCE, OTHER_SOURCE
+        )
+    return database
 
 
 async def rows(dsn):
@@ -45,7 +67,7 @@ async def entered(dsn, *events):
     async with ledger(dsn) as (writer, _):
         for one in events:
             (outcome,) = await writer.submit([one])
-            assert outcome.status == "accepted", outcome.problem
+            assert isinstance(outcome, Receipt), outcome
 
 
 async def faults(dsn):
@@ -77,15 +99,21 @@ async def test_a_clock_runs_from_the_opening_to_the_end_of_a_case(database):
     assert await faults(database) == []
 
 
-async def test_a_case_moves_to_the_desk_of_the_agency_that_it_is_referred_to(database):
-    await entered(database, PENALTY, objected())
-    (before,) = await rows(database)
-    await entered(database, objected("decided", decision="referred", to=OTHER_SOURCE))
-    (after,) = await rows(database)
-    assert (before["handler"], after["handler"]) == (SOURCE, OTHER_SOURCE)
+async def test_a_case_moves_to_the_desk_of_the_agency_that_it_is_referred_to(agencies):
+    await entered(agencies, PENALTY, objected())
+    (before,) = await rows(agencies)
+    assert (before["opened_by"], before["handler"]) == (party(ENTITY), SOURCE)
+    await entered(agencies, objected("decided", decision="referred", to=OTHER_SOURCE))
+    (after,) = await rows(agencies)
+    assert (after["source"], after["handler"]) == (SOURCE, OTHER_SOURCE)
     assert after["since"] > before["since"]
     assert after["place"] == before["place"]
-    assert await faults(database) == []
+    by_the_other = {"source": OTHER_SOURCE, "record_source": SOURCE}
+    await entered(agencies, objected("decided", decision="refused", reason="as it is", **by_the_other))
+    assert await steps(agencies) == [("O1", OTHER_SOURCE, "appeal", "applicant")]
+    await entered(agencies, objected("appealed", reason="see the original"))
+    assert await steps(agencies) == [("O1", OTHER_SOURCE, "decide", "agency")]
+    assert await faults(agencies) == []
 
 
 async def test_a_remedy_is_due_until_the_record_is_corrected_or_revoked(database):
@@ -238,10 +266,10 @@ async def test_a_desk_page_by_page(database):
         assert "O4" not in await numbers_of(None, overdue=False)
 
 
-async def test_an_agency_is_shown_of_an_organisation_what_concerns_it(database):
-    await entered(database, PENALTY, objected(), objected("decided", decision="referred", to=OTHER_SOURCE))
-    await entered(database, event("licence.granted", "L1", source=OTHER_SOURCE))
-    async with pools(database) as (_, looking):
+async def test_an_agency_is_shown_of_an_organisation_what_concerns_it(agencies):
+    await entered(agencies, PENALTY, objected(), objected("decided", decision="referred", to=OTHER_SOURCE))
+    await entered(agencies, event("licence.granted", "L1", source=OTHER_SOURCE))
+    async with pools(agencies) as (_, looking):
         for sources, expected in [
             (None, ["O1"]),
             ({SOURCE}, ["O1"]),
