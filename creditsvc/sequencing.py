@@ -1,7 +1,8 @@
 """The sequencer as a process: ``python -m creditsvc.sequencing``, started by ``creditsvc.service``.
 
-It alone reads the key that signs checkpoints. It says "ready" on standard output when it is at work, and
-stops on SIGTERM or when its standard input ends, which is when its parent is gone.
+It alone reads the key that signs checkpoints. Beside it is erased what was kept for as long as it may be. It
+says "ready" on standard output when it is at work, and stops on SIGTERM or when its standard input ends,
+which is when its parent is gone.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from datetime import timedelta
 
 import uvloop
 from prometheus_client import values
@@ -33,10 +35,11 @@ def main() -> None:
 async def _work(settings: Settings) -> None:
     from creditsvc.ledger.checkpoints import Checkpoints  # noqa: PLC0415  metrics are made at import
     from creditsvc.ledger.cosigners import Cosigners  # noqa: PLC0415
+    from creditsvc.ledger.erasing import Erasing  # noqa: PLC0415
     from creditsvc.ledger.failures import AGAIN  # noqa: PLC0415
     from creditsvc.ledger.sequencer import Sequencer  # noqa: PLC0415
     from creditsvc.ledger.signing import begin, checkpoint_file, log_signer  # noqa: PLC0415
-    from creditsvc.store.database import connect, sequence_pool  # noqa: PLC0415
+    from creditsvc.store.database import connect, erase_pool, sequence_pool  # noqa: PLC0415
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -50,25 +53,29 @@ async def _work(settings: Settings) -> None:
         signer = log_signer(settings, known)
         cosigners = Cosigners(settings.log_witnesses)
         pool = await sequence_pool(settings.database_url, settings)
+        other_pool = await erase_pool(settings.database_url, settings)
     except (*AGAIN, Refusal, ValueError) as error:
         log.error("the sequencer cannot start", extra={"fields": error_fields(error)})  # noqa: TRY400
         sys.exit(os.EX_TEMPFAIL if isinstance(error, AGAIN) else 1)
-    async with pool:
+    async with pool, other_pool:
         sequencer = Sequencer(
             pool,
             Checkpoints(signer, checkpoint_file(settings), cosigners),
             interval_s=settings.log_interval_s,
             most_pending=settings.log_pending_max,
         )
+        erasing = Erasing(other_pool, after=timedelta(days=settings.erase_after_days))
         running = asyncio.create_task(sequencer.run())
+        beside = asyncio.create_task(erasing.run())
         stopping = asyncio.create_task(stop.wait())
         os.write(sys.stdout.fileno(), READY)
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # nobody reads the pipe any more
-        await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((running, beside, stopping), return_when=asyncio.FIRST_COMPLETED)
         loop.remove_reader(sys.stdin.fileno())
-        running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running
+        for task in (running, beside):
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
 
 
 if __name__ == "__main__":

@@ -11,7 +11,9 @@ PREFIX = "CREDITSVC_"
 PORT_MAX = 65_535
 # 0: any free port, one process per core, as many connections as open files allow
 _AT_LEAST = {"access_kept_years": 5}
-_MAY_BE_ZERO = frozenset({"port", "workers", "connections_max", "address_connections_max"})
+_MAY_BE_ZERO = frozenset(
+    {"port", "workers", "connections_max", "address_connections_max", "erase_after_days"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,9 @@ class Settings:
     log_witnesses: str = ""  # who is asked to cosign: "<verifier key> <URL>", one a line
 
     purpose_required: bool = False  # refuse partners who do not say what they ask for
+    erase_after_days: int = (
+        30  # from when a record retires: time to correct it, and for readers to hear of it
+    )
     access_kept_years: int = 5  # who looked; 5 at least (Shenzhen), 10 in Zhejiang
 
     anonymous_per_minute: int = 6_000  # per address

@@ -41,11 +41,13 @@ begin
     end if;
     select r.sequences, r.retired_from, r.next_change, r.erased into held from creditsvc.record r
     where r.entity_id = of_entity and r.record = of_record and r.source = of_source for update;
-    if not found or held.erased or held.retired_from is null or held.retired_from > clock_timestamp()
-       or held.next_change is not null then
+    if held.erased or held.sequences <> expected then
+        return 0;
+    end if;
+    if held.next_change is not null or held.retired_from > clock_timestamp() or held.retired_from is null then
         raise exception 'the record is not one to erase' using errcode = 'insufficient_privilege';
     end if;
-    if held.sequences <> expected or exists (
+    if exists (
         select from unnest(held.sequences) as s (sequence)
         where not exists (select from log_entry l
                           where l.entity_id = of_entity and l.kind = 'event' and l.sequence = s.sequence)

@@ -39,10 +39,13 @@ BEHIND_MOST = timedelta(seconds=10)  # that the clock may be, against what the l
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """What is held under an event's identity, in the database or earlier in this group."""
+    """What is held under an event's identity, in the database or earlier in this group.
+
+    Without the hash it was erased: then nobody can tell any more whether a repeat says the same.
+    """
 
     entity: str
-    content_sha256: bytes
+    content_sha256: bytes | None
     receipt: Receipt
 
 
@@ -161,7 +164,8 @@ def _named_records(events: Sequence[Event]) -> dict[str, set[RecordKey]]:
 def _enter(event: Event, group: _Group, rules: Rules) -> Outcome:
     claim = group.claims.get((event.source, event.id))
     if claim is not None:
-        if (claim.entity, claim.content_sha256) == (event.entity, event.content_sha256):
+        same = claim.content_sha256 in {None, event.content_sha256}
+        if claim.entity == event.entity and same:
             return claim.receipt
         return EventConflict("This source and id were used for an event with other content; use a new id")
     account = group.accounts[event.entity]

@@ -200,9 +200,23 @@ def _key(row: Row) -> Key:
 
 def _is_to_follow(row: Row, reading: Reading) -> bool:
     """Whether it has to be known what became of the record; not where nothing of it can be shown."""
+    if _entry(row).hidden:
+        return False
     if reading.is_party(row["holder"]):
         return False
     return reading.filter.takes_source(row["holder"])
+
+
+def _entry(row: Row) -> Entry:
+    return Entry(
+        row["position"],
+        row["kind"],
+        row["type"],
+        row["holder"],
+        row["source"],
+        retired=row["retired"],
+        erased=row["erased"],
+    )
 
 
 def _groups(rows: Sequence[Row], reading: Reading) -> list[list[Row]]:
@@ -225,7 +239,7 @@ def _groups(rows: Sequence[Row], reading: Reading) -> list[list[Row]]:
 
 
 def _pick(row: Row, course: Course | None, reading: Reading) -> Pick | None:
-    entry = Entry(row["position"], row["kind"], row["type"], row["holder"], row["source"])
+    entry = _entry(row)
     if course is None and not reading.is_party(entry.holder):
         course = Course()
     showing, earlier = reading.show(entry, course)

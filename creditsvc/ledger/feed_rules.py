@@ -2,7 +2,8 @@
 
 Whoever is party to a record is shown each of its events at its own position. Others are shown what stands
 and nothing else: the event that opens a record brings those before it along, and of a record that was
-withdrawn since only that is told, at the event by which it was, to whoever was shown the record before.
+withdrawn since only that is told, at the event by which it was, to whoever was shown the record before. Of
+one whose legal life is over nobody is shown anything but the notice of that, until that is erased, too.
 Partners are never shown here what asks for consent, whoever gave theirs.
 A record that was shielded for a time stands again from the event that ends it, which brings all before along.
 
@@ -45,6 +46,13 @@ class Entry:
     type: str
     holder: str  # who handed the record in that it is about
     source: str  # who stated it, as the leaf tells
+    retired: bool = False  # so is its record
+    erased: bool = False
+
+    @property
+    def hidden(self) -> bool:
+        """Whether nobody is shown it: of what is retired only that it is, until that is erased, too."""
+        return self.erased or (self.retired and self.type != RETIRED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +129,8 @@ class Reading:
 
         ``course`` is that of its record, and is not needed for a party to it.
         """
+        if entry.hidden:
+            return ("leaf" if self._takes_leaf(entry) else None), ()
         if course is None or self.is_party(entry.holder):
             wanted = self.filter.takes_types({entry.type}) and self.filter.takes_source(entry.holder)
             return ("whole" if wanted else None), ()
@@ -131,9 +141,11 @@ class Reading:
         if showing == "whole" and entry.kind == "event" and entry.position == course.began_at:
             earlier = course.before(entry.position)
         types = {entry.type} | {one.type for one in earlier}
-        # A withdrawal passes every filter of types. So whoever was told of the record by its type hears of
-        # it, and no filter finds out what type the record was of, or what had come to it.
-        of_type = showing == "withdrawn" or self.filter.takes_types(types)
+        # A withdrawal passes every filter of types, and so does a retirement. So whoever was told of the
+        # record by its type hears of it, and no filter finds out what type the record was of, or what had
+        # come to it.
+        gone = showing == "withdrawn" or entry.type == RETIRED
+        of_type = gone or self.filter.takes_types(types)
         return (showing, earlier) if of_type and self.filter.takes_source(entry.holder) else (None, ())
 
     def _takes_leaf(self, entry: Entry) -> bool:

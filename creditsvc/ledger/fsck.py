@@ -6,6 +6,7 @@ from one snapshot, then the log a page of positions at a time, and so runs besid
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import groupby
 from operator import itemgetter
 
@@ -14,14 +15,16 @@ from creditsvc.domain.schedule import schedule_of
 from creditsvc.domain.standing import Rules
 from creditsvc.ledger import calendars, releases
 from creditsvc.ledger.entries import Place, Row, Session
-from creditsvc.ledger.fsck_entity import Moment, Stored, check_entity, place_of
+from creditsvc.ledger.fsck_entity import check_entity
 from creditsvc.ledger.fsck_log import MOST_FAULTS, LogReport, check_log
+from creditsvc.ledger.fsck_rows import Moment, Stored, place_of
 from creditsvc.ledger.fsck_signed import witnesses
 from creditsvc.settings import Settings
 from creditsvc.store.database import connect, load_queries
 
 SQL = load_queries("fsck")
 PAGE = 200
+PATIENCE = timedelta(days=30)  # with what should have been erased; a log that stood still holds it up
 
 
 @dataclass(slots=True)
@@ -56,6 +59,7 @@ async def examine(dsn: str, settings: Settings | None, *, progress: Callable[[in
             progress(done, max(done, entities + entries))
 
         await _check_entities(connection, report, told)
+        report.faults += await _overdue(connection, settings or Settings())
         report.log = await check_log(connection, settings, told)
         report.faults += report.log.faults
         return report
@@ -82,6 +86,16 @@ async def _check_entities(connection: Session, report: Report, told: Callable[[i
         strays = await connection.fetch(SQL.strays)
     report.faults += [f"{row['entity_id']} {row['place']}: {row['fault']}" for row in strays]
     del report.faults[MOST_FAULTS:]
+
+
+async def _overdue(connection: Session, settings: Settings) -> list[str]:
+    """Name records that should have been erased long ago: nobody runs what erases them, or it fails."""
+    rows = await connection.fetch(SQL.overdue, timedelta(days=settings.erase_after_days) + PATIENCE)
+    return [
+        f"{row['entity_id']}: record {row['record']}: has not been erased, and its time was over on "
+        f"{row['retired_from']:%Y-%m-%d}"
+        for row in rows
+    ]
 
 
 async def _rules(connection: Session) -> Rules:

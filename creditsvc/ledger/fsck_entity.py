@@ -5,8 +5,7 @@ log where it has one.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import zip_longest
 from typing import Any
@@ -15,7 +14,7 @@ import orjson
 
 from creditsvc.domain import instants, names
 from creditsvc.domain.account import Past, account_at
-from creditsvc.domain.canonical import canonical, commit, leaf_hash
+from creditsvc.domain.canonical import canonical, leaf_hash
 from creditsvc.domain.notices import Notice, expected, told_until
 from creditsvc.domain.records import Entry
 from creditsvc.domain.replay import Replayed, replay
@@ -23,49 +22,18 @@ from creditsvc.domain.standing import Rules
 from creditsvc.ledger.accounts import written
 from creditsvc.ledger.entries import Place, Row, entry, leaf_of, stored_line
 from creditsvc.ledger.fsck_cases import check_cases
+from creditsvc.ledger.fsck_erasure import check_erasures
+from creditsvc.ledger.fsck_rows import Moment, Stored, key_of, place_of
 
 MOST_MISSING = 10  # events of one organisation that are named each
 ALTERED = "its leaf hash is not that of its content, place and time"
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """What one snapshot tells of the log: since when, complete until when, what stands where, what waits."""
-
-    began_at: datetime | None
-    complete_until: datetime | None
-    places: Mapping[Place, Sequence[int]]
-    waiting: frozenset[Place]
-
-    def name(self, place: Place) -> str:
-        at = " and ".join(map(str, self.places.get(place, ())))
-        return f"{place[0]} {place[1]} {place[2]}" + (f" (position {at})" if at else "")
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """All rows of one organisation, each kind in its order."""
-
-    row: Row
-    events: Sequence[Row]
-    notices: Sequence[Row]
-    records: Sequence[Row]
-    names: Sequence[Row]
-    cases: Sequence[Row]
-
-    @property
-    def entity(self) -> str:
-        return str(self.row["entity_id"])
-
-
-def place_of(row: Row, kind: str) -> Place:
-    """Say which entry of the log an event's or a notice's row is."""
-    return row["entity_id"], kind, row["sequence" if kind == "event" else "number"]
+UNCOMMITTED = "its leaf hash is not that of the commitment that was kept of it, its place and time"
 
 
 def check_entity(stored: Stored, moment: Moment, rules: Rules) -> Iterator[str]:
     """Check one organisation. Raises what folding rows raises that somebody made senseless."""
     yield from _check_sequence(stored, moment)
+    yield from check_erasures(stored, moment)
     for kind, rows in (("event", stored.events), ("notice", stored.notices)):
         yield from _check_places(rows, kind, moment)
     for row in stored.events:
@@ -78,12 +46,13 @@ def check_entity(stored: Stored, moment: Moment, rules: Rules) -> Iterator[str]:
     for row in _flagged_otherwise(stored.events, replayed):
         yield f"{moment.name(place_of(row, 'event'))}: its flags are not what it comes to"
     yield from _check_notices(stored, entries, moment, rules)
+    whole = [one for one in entries if one.erased is None]
     past = account_at(stored.entity, entries, replayed.namings, stored.row["shared_from"], rules)
     for fault in (
         *_check_records(past, stored.records, stored.events),
         *_check_profile(stored.row, past, rules),
         *_check_names(stored.names, replayed),
-        *check_cases(stored.entity, entries, stored.cases, rules),
+        *check_cases(stored.entity, whole, stored.cases, rules),
     ):
         yield f"{stored.entity}: {fault}"
 
@@ -134,14 +103,22 @@ def _waits_wrongly(row: Row, place: Place, moment: Moment) -> str | None:
     return f"the log refuses it: it is back-dated, to {recorded_at}, and the log was complete until {until}"
 
 
-def _leaf_hash(row: Row, place: Place) -> bytes:
-    return leaf_hash(leaf_of(place, row, commit(row["salt"], row["content"])))
+def _leaf_hash(row: Row, place: Place) -> bytes | None:
+    """Compute a leaf hash from the stored row; null where nothing is left to make it of."""
+    commitment = row["commitment"]
+    return None if commitment is None else leaf_hash(leaf_of(place, row, commitment))
 
 
 def _check_event(row: Row) -> Iterator[str]:
     content = row["content"]
     if _leaf_hash(row, place_of(row, "event")) != row["leaf_hash"]:
-        yield ALTERED
+        yield ALTERED if content is not None else UNCOMMITTED
+    identity = (row["identity_entity"], row["identity_sequence"], row["content_sha256"])
+    held = None if content is None else hashlib.sha256(content).digest()
+    if identity != (row["entity_id"], row["sequence"], held):
+        yield "its identity is missing or is another's, or tells another content"
+    if content is None:
+        return
     try:
         said: Any = orjson.loads(content)
     except orjson.JSONDecodeError:
@@ -158,9 +135,6 @@ def _check_event(row: Row) -> Iterator[str]:
     told += (named,)
     if told != (row["source"], row["id"], row["type"], row["entity_id"], row["holder"] or row["source"]):
         yield "its columns say other than its content"
-    identity = (row["identity_entity"], row["identity_sequence"], row["content_sha256"])
-    if identity != (row["entity_id"], row["sequence"], hashlib.sha256(content).digest()):
-        yield "its identity is missing or is another's"
 
 
 def _check_notices(stored: Stored, entries: Sequence[Entry], moment: Moment, rules: Rules) -> Iterator[str]:
@@ -170,6 +144,7 @@ def _check_notices(stored: Stored, entries: Sequence[Entry], moment: Moment, rul
     if moment.began_at is not None and stored.row["shared_from"] > moment.began_at:
         until = told_until(stored.row["shared_until"], stored.row["announced"], rules.schedule)
         due = expected(stored.entity, entries, moment.began_at, until, rules)
+        due = sorted([*due, *_erased(stored)], key=lambda notice: notice.order)
     for number, (row, notice) in enumerate(zip_longest(stored.notices, due), 1):
         name = moment.name((stored.entity, "notice", number))
         if row is None:
@@ -180,14 +155,26 @@ def _check_notices(stored: Stored, entries: Sequence[Entry], moment: Moment, rul
             return
         else:
             if _leaf_hash(row, place_of(row, "notice")) != row["leaf_hash"]:
-                yield f"{name}: {ALTERED}"
+                yield f"{name}: {ALTERED if row['content'] is not None else UNCOMMITTED}"
             told = tuple(row[column] for column in ("due", "type", "record", "source", "content"))
             if notice is None:
                 yield f"{name}: time alone did not change this"
-            elif told != (notice.due, notice.type, notice.record, notice.source, notice.content):
+            elif told != _row_of(notice, row):
                 yield f"{name}: is not what time alone changed"
             elif row["recorded_at"] < row["due"]:
                 yield f"{name}: was recorded before it was due"
+
+
+def _erased(stored: Stored) -> Iterator[Notice]:
+    """Take what was erased as it is stored: from the events it cannot be worked out any more."""
+    for row in stored.notices:
+        if row["content"] is None:
+            yield Notice(stored.entity, row["due"], row["type"], row["record"], row["source"])
+
+
+def _row_of(notice: Notice, row: Row) -> tuple[Any, ...]:
+    content = None if row["content"] is None else notice.content
+    return notice.due, notice.type, notice.record, notice.source, content
 
 
 def _flagged_otherwise(events: Sequence[Row], replayed: Replayed) -> Iterator[Row]:
@@ -211,11 +198,11 @@ def _check_names(borne: Sequence[Row], replayed: Replayed) -> Iterator[str]:
 def _check_records(past: Past, stored: Sequence[Row], events: Sequence[Row]) -> Iterator[str]:
     sequences: dict[tuple[str, str], list[int]] = {}
     for row in events:
-        sequences.setdefault((row["record"], row["holder"] or row["source"]), []).append(row["sequence"])
+        sequences.setdefault(key_of(row), []).append(row["sequence"])
     expected = {(line.record, line.source): line for line in past.lines}
     for row in stored:
         key = (row["record"], row["source"])
-        line = expected.pop(key, None)
+        line = stored_line(row) if row["erased"] and key in sequences else expected.pop(key, None)
         if line is None:
             yield f"record {row['record']}: no event made it"
         elif line != stored_line(row):

@@ -107,6 +107,12 @@ ACCESSES_FILED = Counter(
 ACCESSES_REMOVED = Counter(
     "creditsvc_accesses_removed", "Entries of who looked that were removed because they were old enough"
 )
+ERASED = Counter("creditsvc_erased", "Events and notices whose content was erased")
+ERASURE_OLDEST_SECONDS = Gauge(
+    "creditsvc_erasure_oldest_seconds",
+    "For how long the oldest record whose legal life is over has waited to be erased",
+    multiprocess_mode="mostrecent",
+)
 CALENDAR_KNOWN_UNTIL = Gauge(
     "creditsvc_calendar_known_until_timestamp_seconds",
     "Until when the working days of a place are known, as a POSIX time of the day in UTC",

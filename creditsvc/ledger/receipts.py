@@ -20,10 +20,10 @@ class Receipt:
     sequence: int
     recorded_at: datetime
     leaf_hash: bytes
-    salt: bytes  # with it and what was sent, the leaf can be recomputed
+    salt: bytes | None  # with it and what was sent, the leaf can be recomputed; erased with the content
 
     def document(self) -> dict[str, Any]:
-        return {
+        told = {
             "id": self.id,
             "source": self.source,
             "status": self.status,
@@ -31,8 +31,8 @@ class Receipt:
             "sequence": self.sequence,
             "recorded_at": instants.text(self.recorded_at),
             "leaf_hash": b64encode(self.leaf_hash).decode(),
-            "salt": b64encode(self.salt).decode(),
         }
+        return told if self.salt is None else {**told, "salt": b64encode(self.salt).decode()}
 
 
 Outcome = Receipt | Refusal

@@ -50,7 +50,7 @@ class ReceiptShape(Shape):
     sequence: Annotated[int, Field(ge=1, description="Gap-free within the entity")]
     recorded_at: Instant
     leaf_hash: Hash
-    salt: Salt
+    salt: Annotated[Salt | None, Field(description="Not of a duplicate whose content was erased")] = None
 
 
 class PromisedReceipt(ReceiptShape):

@@ -156,8 +156,8 @@ comment on view leaf_part is 'The parts of the leaf of each event and notice, an
 
 -- Erase the content of a record whose legal life is over: of its events, which must be those expected, and of the
 -- notices about it. Each event goes with what it called the organisation and whether the record was public then.
--- Gives how many entries were erased: none where somebody is at work on the organisation, where another event has
--- come, or where the log has not placed all of it yet.
+-- Gives how many entries were erased: none where somebody is at work on the organisation or was faster, where another
+-- event has come, or where the log has not placed all of it yet.
 create function erase_record(
     of_entity text, of_record text, of_source text, expected bigint[], names text[], statuses text[], publics boolean[],
     changed_at timestamptz) returns integer
@@ -172,11 +172,13 @@ begin
     end if;
     select r.sequences, r.retired_from, r.next_change, r.erased into held from creditsvc.record r
     where r.entity_id = of_entity and r.record = of_record and r.source = of_source for update;
-    if not found or held.erased or held.retired_from is null or held.retired_from > clock_timestamp()
-       or held.next_change is not null then
+    if held.erased or held.sequences <> expected then
+        return 0;
+    end if;
+    if held.next_change is not null or held.retired_from > clock_timestamp() or held.retired_from is null then
         raise exception 'the record is not one to erase' using errcode = 'insufficient_privilege';
     end if;
-    if held.sequences <> expected or exists (
+    if exists (
         select from unnest(held.sequences) as s (sequence)
         where not exists (select from log_entry l
                           where l.entity_id = of_entity and l.kind = 'event' and l.sequence = s.sequence)

@@ -11,8 +11,8 @@ order by entity_id
 limit $2;
 
 -- name: entries
--- All events of some organisations.
+-- All events of some organisations that were not erased.
 select entity_id, sequence, recorded_at, source, id, type, time, record, touches_public, content
 from event
-where entity_id = any($1::text[])
+where entity_id = any($1::text[]) and content is not null
 order by entity_id, sequence;

@@ -18,20 +18,21 @@ with place as materialized (
            coalesce(e.record, n.record) as record, coalesce(e.source, n.source) as source,
            coalesce(e.holder, e.source, n.source) as holder,
            coalesce(e.leaf_hash, n.leaf_hash) as leaf_hash,
-           coalesce(octet_length(e.content), octet_length(n.content)) as bytes
+           coalesce(octet_length(e.content), octet_length(n.content), 0) as bytes,
+           coalesce(e.content, n.content) is null as erased
     from place p
     left join event e on p.kind = 'event' and e.entity_id = p.entity_id and e.sequence = p.sequence
     left join notice n on p.kind = 'notice' and n.entity_id = p.entity_id and n.number = p.sequence
 )
 select s.position, s.entity_id, s.kind, s.sequence, s.due, s.recorded_at, s.type, s.time, s.record, s.source, s.holder, s.leaf_hash, s.bytes,
-       coalesce(cardinality(r.sequences), 0) as held
+       coalesce(cardinality(r.sequences), 0) as held, s.erased, coalesce(r.retired_from <= clock_timestamp(), s.erased) as retired
 from stored s
 left join record r on r.entity_id = s.entity_id and r.record = s.record and r.source = s.holder
 order by s.position;
 
 -- name: courses
 -- All events of some records, without their contents, each with the position that the log has given it.
-select k.place, l.position, e.sequence, e.type, octet_length(e.content) as bytes
+select k.place, l.position, e.sequence, e.type, coalesce(octet_length(e.content), 0) as bytes
 from unnest($1::text[], $2::text[], $3::text[]) with ordinality as k (entity_id, record, source, place)
 join record r on r.entity_id = k.entity_id and r.record = k.record and r.source = k.source
 cross join lateral unnest(r.sequences) as s (sequence)
@@ -43,15 +44,17 @@ left join log_entry l on l.entity_id = k.entity_id and l.kind = 'event' and l.se
 select e.entity_id, e.sequence, k.part, e.recorded_at, e.leaf_hash,
        case when k.part = 'whole' then e.content end as content,
        case when k.part = 'whole' then e.salt end as salt,
-       case when k.part = 'leaf' then sha256(e.salt || e.content) end as commitment
+       case when k.part = 'leaf' then coalesce(sha256(e.salt || e.content), x.commitment) end as commitment
 from unnest($1::text[], $2::bigint[], $3::text[]) as k (entity_id, sequence, part)
-join event e on e.entity_id = k.entity_id and e.sequence = k.sequence;
+join event e on e.entity_id = k.entity_id and e.sequence = k.sequence
+left join erasure x on e.content is null and x.entity_id = e.entity_id and x.kind = 'event' and x.sequence = e.sequence;
 
 -- name: notices
 -- The same for notices.
 select n.entity_id, n.number as sequence, k.part, n.recorded_at, n.leaf_hash,
        case when k.part = 'whole' then n.content end as content,
        case when k.part = 'whole' then n.salt end as salt,
-       case when k.part = 'leaf' then sha256(n.salt || n.content) end as commitment
+       case when k.part = 'leaf' then coalesce(sha256(n.salt || n.content), x.commitment) end as commitment
 from unnest($1::text[], $2::bigint[], $3::text[]) as k (entity_id, number, part)
-join notice n on n.entity_id = k.entity_id and n.number = k.number;
+join notice n on n.entity_id = k.entity_id and n.number = k.number
+left join erasure x on n.content is null and x.entity_id = n.entity_id and x.kind = 'notice' and x.sequence = n.number;

@@ -16,21 +16,27 @@ order by entity_id
 limit $2;
 
 -- name: events
--- All events of some entities, each with what is held under its identity.
-select e.entity_id, e.sequence, e.recorded_at, e.source, e.id, e.type, e.time, e.record, e.holder, e.content, e.salt,
-       e.leaf_hash, e.opens, e.touches_public,
-       i.entity_id as identity_entity, i.sequence as identity_sequence, i.content_sha256
+-- All events of some entities, each with what is held under its identity, and with what is kept of one that was erased.
+select e.entity_id, e.sequence, e.recorded_at, e.source, e.id, e.type, e.time, e.record, e.content, e.holder,
+       coalesce(sha256(e.salt || e.content), x.commitment) as commitment, e.leaf_hash, e.opens, e.touches_public,
+       i.entity_id as identity_entity, i.sequence as identity_sequence, i.content_sha256,
+       x.commitment as erased_commitment, x.record as erased_record, x.source as erased_source, x.name, x.status, x.public,
+       x.touched_public, x.retired_from, x.public_changed_at
 from event e
 left join event_identity i on i.source = e.source and i.id = e.id
+left join erasure x on x.entity_id = e.entity_id and x.kind = 'event' and x.sequence = e.sequence
 where e.entity_id = any($1::text[])
 order by e.entity_id, e.sequence;
 
 -- name: notices
 -- All that time alone changed in some entities, as told.
-select entity_id, number, due, recorded_at, type, record, source, content, salt, leaf_hash
-from notice
-where entity_id = any($1::text[])
-order by entity_id, number;
+select n.entity_id, n.number, n.due, n.recorded_at, n.type, n.record, n.source, null as holder, n.content, n.leaf_hash,
+       coalesce(sha256(n.salt || n.content), x.commitment) as commitment, x.commitment as erased_commitment,
+       x.record as erased_record, x.source as erased_source, x.retired_from
+from notice n
+left join erasure x on x.entity_id = n.entity_id and x.kind = 'notice' and x.sequence = n.number
+where n.entity_id = any($1::text[])
+order by n.entity_id, n.number;
 
 -- name: places
 -- Where the entries of some entities stand in the log.
@@ -79,10 +85,23 @@ from open_case
 where entity_id = any($1::text[])
 order by entity_id, record, source, kind, number;
 
+-- name: overdue
+-- Some records that should have been erased so long ago, and were not.
+select entity_id, record, retired_from
+from record
+where retired_from < clock_timestamp() - $1::interval and next_change is null and not erased
+order by retired_from
+limit 100;
+
 -- name: strays
 -- Rows that no entity's history accounts for, with what is wrong with each.
 select e.entity_id, 'event ' || e.sequence as place, 'belongs to no history' as fault
 from event e where not exists (select from entity n where n.entity_id = e.entity_id)
+union all
+select x.entity_id, x.kind || ' ' || x.sequence, 'was erased, and is not stored: it was removed'
+from erasure x
+where not exists (select from leaf_part l
+                  where l.entity_id = x.entity_id and l.kind = x.kind and l.sequence = x.sequence)
 union all
 select n.entity_id, 'notice ' || n.number, 'belongs to no history'
 from notice n where not exists (select from entity o where o.entity_id = n.entity_id)
@@ -153,16 +172,7 @@ limit 100;
 -- What stands at some positions, with its leaf's parts from the stored row.
 select l.position, l.entity_id, l.kind, l.sequence, s.recorded_at, s.source, s.due, s.commitment, s.leaf_hash
 from log_entry l
-left join lateral (
-    (select e.recorded_at, e.source, null::timestamptz as due, sha256(e.salt || e.content) as commitment, e.leaf_hash
-     from event e
-     where l.kind = 'event' and e.entity_id = l.entity_id and e.sequence = l.sequence)
-    union all
-    (select n.recorded_at, null, n.due, sha256(n.salt || n.content), n.leaf_hash
-     from notice n
-     where l.kind = 'notice' and n.entity_id = l.entity_id and n.number = l.sequence)
-    limit 1
-) as s on true
+left join leaf_part s on s.entity_id = l.entity_id and s.kind = l.kind and s.sequence = l.sequence
 where l.position >= $1 and l.position < $2
 order by l.position;
 

@@ -25,35 +25,46 @@ join entity e on e.entity_id = k.entity_id;
 select clock_timestamp() as now, append_horizon() as settled;
 
 -- name: entries_until
--- One entity's events as recorded up to an instant, in order.
-select sequence, recorded_at, source, id, type, time, record, touches_public, content
-from event
-where entity_id = $1 and recorded_at <= $2
-order by sequence;
+-- One entity's events as recorded up to an instant, in order; of those that were erased, what is kept.
+select e.sequence, e.recorded_at, e.source, e.holder, e.id, e.type, e.time, e.record, e.touches_public, e.content,
+       x.name, x.status, x.public, x.touched_public, x.retired_from, x.public_changed_at
+from event e
+left join erasure x on e.content is null and x.entity_id = e.entity_id and x.kind = 'event' and x.sequence = e.sequence
+where e.entity_id = $1 and e.recorded_at <= $2
+order by e.sequence;
 
 -- name: openings
--- The first events of an entity's records, a page at a time: the order in which records are listed.
+-- The first events of an entity's records that were not erased, a page at a time: the order in which records are listed.
 select sequence, record, source
 from event
-where entity_id = $1 and opens and sequence > $2 and recorded_at <= $3
+where entity_id = $1 and opens and sequence > $2 and recorded_at <= $3 and content is not null
 order by sequence
 limit $4;
 
 -- name: history
--- An entity's events, a page at a time.
+-- An entity's events that were not erased, a page at a time.
 select sequence, recorded_at, record, source, coalesce(holder, source) as holder, leaf_hash, salt, content
 from event
-where entity_id = $1 and sequence > $2 and recorded_at <= $3
+where entity_id = $1 and sequence > $2 and recorded_at <= $3 and content is not null
 order by sequence
 limit $4;
 
+-- name: erased
+-- Events of an entity that were erased, from behind one up to another: what their leaves are made of, and whose record it was.
+select e.sequence, e.recorded_at, e.source, x.source as holder, x.commitment
+from event e
+join erasure x on x.entity_id = e.entity_id and x.kind = 'event' and x.sequence = e.sequence
+where e.entity_id = $1 and e.sequence > $2 and e.sequence <= $3 and e.recorded_at <= $4 and e.content is null
+order by e.sequence
+limit $5;
+
 -- name: records_entries
--- All events of some records of an entity, as recorded up to an instant.
+-- All events of some records of an entity, as recorded up to an instant; none of those that were erased.
 select e.sequence, e.recorded_at, e.source, e.id, e.type, e.time, e.record, e.touches_public, e.content
 from unnest($2::text[], $3::text[]) as k (record, source)
 join record r on r.entity_id = $1 and r.record = k.record and r.source = k.source
 cross join unnest(r.sequences) as s (sequence)
-join event e on e.entity_id = $1 and e.sequence = s.sequence and e.recorded_at <= $4;
+join event e on e.entity_id = $1 and e.sequence = s.sequence and e.recorded_at <= $4 and e.content is not null;
 
 -- name: matching_public_names
 -- Names known to the public, borne or former at $3, that have all of the query's bigrams: the closest in length first. Before them

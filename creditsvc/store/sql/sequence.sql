@@ -28,16 +28,7 @@ from (
      order by recorded_at, entity_id, kind, sequence
      limit $1)
 ) as p
-left join lateral (
-    (select e.recorded_at, e.source, null::timestamptz as due, sha256(e.salt || e.content) as commitment, e.leaf_hash
-     from event e
-     where p.kind = 'event' and e.entity_id = p.entity_id and e.sequence = p.sequence)
-    union all
-    (select n.recorded_at, null, n.due, sha256(n.salt || n.content), n.leaf_hash
-     from notice n
-     where p.kind = 'notice' and n.entity_id = p.entity_id and n.number = p.sequence)
-    limit 1
-) as s on true
+left join leaf_part s on s.entity_id = p.entity_id and s.kind = p.kind and s.sequence = p.sequence
 order by p.recorded_at, p.entity_id, p.kind, p.sequence;
 
 -- name: tiles

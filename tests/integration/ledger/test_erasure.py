@@ -1,0 +1,341 @@
+"""Erasing on a real database: what is gone, what is kept, and that the log proves what it proved before."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+import pytest
+
+from creditsvc.domain.canonical import leaf_hash
+from creditsvc.domain.views import Viewer
+from creditsvc.errors import EventConflict, EventInvalid
+from creditsvc.ledger.accounts import SQL
+from creditsvc.ledger.entries import leaf_of
+from creditsvc.ledger.erasing import Erasing
+from creditsvc.ledger.feed_rules import Reading
+from creditsvc.settings import Settings
+from creditsvc.store.database import append_pool, erase_pool, lookup_pool, sequence_pool
+from tests.checking import Log, found, owner
+from tests.feeding import feed_of, feeding, read_all
+from tests.making import ENTITY, OTHER_ENTITY, SOURCE, event, ledger
+from tests.sequencing import sequencer
+from tests.tampering import unguarded
+
+THEN = datetime(2024, 6, 1, tzinfo=UTC)
+IN_FORCE = datetime(2025, 12, 31, 16, tzinfo=UTC)  # of the rules of retention, at the entity's place
+SOON = timedelta(0)
+PATIENT = 3650
+NEVER_PUBLIC = {"severity": "minor", "category": "警告", "entity_name": "旧名有限公司"}
+OLD = event("penalty.imposed", "P1", decided_on="2015-03-01", **NEVER_PUBLIC)
+REPAIRED = [
+    event("penalty.imposed", "P2", severity="serious", decided_on="2024-05-01", entity_name="示例有限公司"),
+    event("record.repaired", "P2", time="2024-05-20T00:00:00+08:00"),
+]
+KEPT = [
+    event("penalty.imposed", "P3", severity="serious", decided_on="2024-05-02"),
+    event("licence.granted", "L1"),
+    event("licence.granted", "L2", subject=OTHER_ENTITY),
+]
+LATE = event("penalty.imposed", "P4", decided_on="2014-03-01", **NEVER_PUBLIC)
+
+
+@pytest.fixture
+async def log(database, tmp_path, monkeypatch):
+    """A log that began long ago, with two records that retired since and one that came too late."""
+    async with sequencer(database, tmp_path) as one:
+        async with owner(database) as connection, unguarded(connection):
+            await connection.execute("update log_identity set began_at = $1", THEN - timedelta(days=1))
+        with monkeypatch.context() as patched:
+            now = f"timestamptz '{THEN.isoformat()}' as now, false as behind"
+            was = f"select {now}, q.released, q.began_at from ({SQL.now}) as q"  # noqa: S608
+            patched.setitem(SQL._texts, "now", was)
+            async with ledger(database) as (writer, _):
+                outcomes = await writer.submit([OLD, *REPAIRED, *KEPT])
+                assert {one.status for one in outcomes} == {"accepted"}
+        async with ledger(database) as (writer, reader):
+            await writer.submit([LATE])
+            await reader.moments.at(OTHER_ENTITY, "shared", None)
+        await one.drain()
+        await one.sign()
+    return Log(database, tmp_path)
+
+
+async def erase(log, times=1, after=SOON):
+    async with await erase_pool(log.dsn, Settings()) as pool:
+        erasing = Erasing(pool, after=after)
+        return [await erasing.sweep() for _ in range(times)]
+
+
+async def resign(log):
+    async with sequencer(log.dsn, log.data_dir) as one:
+        await one.drain()
+        await one.sign()
+
+
+async def rows(log, query, *given):
+    async with owner(log.dsn) as connection:
+        return [tuple(row) for row in await connection.fetch(query, *given)]
+
+
+INSERT = """insert into erasure select entity_id, kind, 99, record, source, commitment, name, status, public,
+    touched_public, retired_from from erasure where kind = 'event' limit 1"""
+CONTENTS = "select sequence from event where entity_id = $1 and content is not null order by sequence"
+
+
+async def test_what_is_over_is_erased_whole_and_nothing_else(log):
+    assert await found(log, erase_after_days=PATIENT) == []
+    before = await rows(log, "select * from entity order by entity_id")
+    told = await rows(
+        log, "select due, record from notice where type = 'credit.record.retired' order by record"
+    )
+    assert told == [(IN_FORCE, "P1"), (IN_FORCE, "P2")]  # what came too late the event itself tells
+    assert await erase(log, times=2) == [3, 0]
+    assert await rows(log, CONTENTS, ENTITY) == [(4,), (5,)]
+    assert await rows(log, CONTENTS, OTHER_ENTITY) == [(1,)]
+    assert await rows(log, "select count(*) from event where (content is null) <> (salt is null)") == [(0,)]
+    hashes = "select sequence from event_identity where content_sha256 is null order by sequence"
+    assert await rows(log, hashes) == [(1,), (2,), (3,), (6,)]
+    left = await rows(log, "select record from notice where content is not null")
+    assert {record for (record,) in left} <= {"P3"}
+    assert await rows(log, "select * from entity order by entity_id") == before
+    assert await found(log) == []
+    await resign(log)
+    assert await found(log) == []
+
+
+async def test_what_is_sent_again_is_a_duplicate_and_what_is_new_is_refused(log):
+    async with ledger(log.dsn) as (writer, _):
+        first = (await writer.submit([OLD]))[0].document()
+        await erase(log)
+        again, other, conflict, more = await writer.submit(
+            [
+                OLD,
+                event("penalty.imposed", "P1", id=OLD.id, severity="serious", decided_on="2020-03-01"),
+                event("licence.granted", "L9", id=OLD.id, subject=OTHER_ENTITY),
+                event("record.corrected", "P1", reason="r", changes={"title": "t"}),
+            ]
+        )
+        opened = (await writer.submit([event("penalty.imposed", "P1", decided_on="2026-03-01")]))[0]
+    salt = first.pop("salt")
+    assert salt
+    assert again.document() == other.document() == first
+    assert first["status"] == "duplicate"
+    assert isinstance(conflict, EventConflict)
+    for refused in (more, opened):
+        assert isinstance(refused, EventInvalid)
+        assert refused.violations[0].code == "record-erased"
+    assert await found(log) == []
+
+
+async def test_time_goes_on_after_erasing(log):
+    await erase(log)
+    async with ledger(log.dsn) as (writer, reader):
+        await writer.submit([event("record.revoked", "P3", reason="r"), event("honour.granted", "H1")])
+        seen = await reader.moments.at(ENTITY, "shared", None)
+        past = await reader.moments.find(ENTITY, "shared", THEN + timedelta(days=30))
+    assert seen.moment.version == 8
+    assert b"P1" not in past.profile
+    await resign(log)
+    assert await found(log) == []
+
+
+async def test_nobody_is_shown_what_was_erased_and_its_leaf_is_proven(log):
+    moment = IN_FORCE - timedelta(seconds=1)
+    party = Viewer("operator")
+    async with ledger(log.dsn) as (_, reader):
+
+        async def shown(at):
+            history = await reader.pages.events(ENTITY, party, at, after=0, limit=50)
+            records = await reader.pages.records(ENTITY, party, at, after=0, limit=50, event_type=None)
+            return [row["sequence"] for row in history.items], [item["record"] for item in records.items]
+
+        assert await shown(moment) == ([1, 2, 3, 4, 5], ["P1", "P2", "P3", "L1"])
+        assert await shown(datetime.now(UTC)) == ([4, 5], ["P3", "L1"])  # retired: in no view
+        await erase(log)
+        assert await shown(moment) == ([4, 5], ["P3", "L1"])
+        assert await reader.pages.event(ENTITY, party, moment, 1) is None
+    async with owner(log.dsn) as connection:
+        query = "select * from leaf_part natural join log_entry order by position"
+        for row in await connection.fetch(query):
+            place = (row["entity_id"], row["kind"], row["sequence"])
+            assert leaf_hash(leaf_of(place, row, row["commitment"])) == row["leaf_hash"]
+
+
+@pytest.mark.parametrize("erased", [False, True])
+async def test_the_feed_tells_that_it_is_over_and_then_only_leaves(log, erased):
+    if erased:
+        await erase(log)
+    size = (await rows(log, "select size from log_state"))[0][0]
+    async with await feeding(log.dsn) as pool:
+        feed = feed_of(pool)
+        auditor = await read_all(feed, Reading(Viewer("auditor"), leaves=True), size)
+        own = await read_all(feed, Reading(Viewer("agency", frozenset({SOURCE}))), size)
+    assert [item["position"] for item in auditor] == [*range(size)]
+    retired = [item for item in own if item.get("event", {}).get("type") == "credit.record.retired"]
+    assert len(retired) == (0 if erased else 2)
+    kept = {item["event"]["data"]["record"] for item in own if "event" in item and item not in retired}
+    assert kept == {"P3", "L1", "L2"}
+    assert all(
+        "event" not in item
+        for item in auditor
+        if item["entity"] == ENTITY and item.get("sequence") in {1, 2, 3}
+    )
+
+
+@pytest.mark.parametrize("pool_of", [append_pool, lookup_pool, sequence_pool, erase_pool])
+async def test_no_role_can_erase_by_hand(log, pool_of):
+    async with await pool_of(log.dsn, Settings()) as pool, pool.acquire() as connection:
+        for statement in (
+            "update event set content = null, salt = null",
+            "update event_identity set content_sha256 = null",
+            "delete from event",
+            "delete from erasure",
+            "update erasure set commitment = commitment",
+            INSERT,
+        ):
+            with pytest.raises((asyncpg.InsufficientPrivilegeError, asyncpg.ReadOnlySQLTransactionError)):
+                await connection.execute(statement)
+
+
+async def test_the_function_erases_only_what_is_over(log):
+    call = "select erase_record($1, $2, $3, $4::bigint[], $5::text[], $5::text[], $6::boolean[], null)"
+    async with await erase_pool(log.dsn, Settings()) as pool:
+        for record, sequences in (("P3", [4]), ("L1", [5])):
+            given = (ENTITY, record, SOURCE, sequences, [None], [False])
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await pool.fetchval(call, *given)
+        assert await pool.fetchval(call, ENTITY, "P2", SOURCE, [2], [None], [False]) == 0  # another has come
+        assert await pool.fetchval(call, "lei:1", "P2", SOURCE, [2], [None], [False]) == 0
+        async with owner(log.dsn) as connection, connection.transaction():
+            await connection.execute("select from entity where entity_id = $1 for update", ENTITY)
+            assert (
+                await asyncio.wait_for(
+                    pool.fetchval(call, ENTITY, "P1", SOURCE, [1], [None], [False]), timeout=5
+                )
+                == 0
+            )
+    async with await append_pool(log.dsn, Settings()) as pool:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await pool.fetchval(call, ENTITY, "P1", SOURCE, [1], [None], [False])
+
+
+async def test_the_owner_too_is_refused_what_is_not_erasing(log):
+    await erase(log)
+    async with owner(log.dsn) as connection:
+        for statement in (
+            "update event set content = null, salt = null where sequence = 4",
+            "update event set content = '', salt = sha256('')",
+            "update event set type = 'x' where content is null",
+            "update notice set content = null, salt = null where content is not null",
+            "update notice set due = due",
+            "update event_identity set content_sha256 = null where content_sha256 is not null",
+            "update event_identity set content_sha256 = sha256('')",
+            "delete from event where content is null",
+            "update erasure set name = 'x'",
+            "delete from erasure",
+            "truncate erasure",
+            "insert into event select * from event where content is null",
+        ):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(statement)
+
+
+async def test_what_the_log_has_not_placed_waits_and_so_does_what_is_new(log):
+    assert await erase(log, after=timedelta(days=3650)) == [0]
+    late = event("penalty.imposed", "P5", decided_on="2013-03-01", **NEVER_PUBLIC)
+    async with ledger(log.dsn) as (writer, _):
+        await writer.submit([late])
+    assert await erase(log, after=timedelta(days=1)) == [2]  # P4 and P5 have only come
+    assert await erase(log) == [1]
+    assert await erase(log) == [0]
+    await resign(log)
+    assert await erase(log) == [1]
+    assert await found(log) == []
+
+
+TAMPERING = {
+    "another commitment": (
+        "update erasure set commitment = sha256('') where sequence = 1 and kind = 'event'",
+        "event 1 (position {}): its leaf hash is not that of the commitment",
+    ),
+    "another commitment of a notice": (
+        "update erasure set commitment = sha256('') where kind = 'notice'",
+        "notice 2 (position {}): its leaf hash is not that of the commitment",
+    ),
+    "a removed row": (
+        "delete from erasure where sequence = 1 and kind = 'event'",
+        "event 1 (position {}): its content is gone, and nothing says that it was erased",
+    ),
+    "another name": (
+        "update erasure set name = 'x' where sequence = 1",
+        ": the names in the search index are not",
+    ),
+    "another flag": (
+        "update event set touches_public = not touches_public where sequence = 1",
+        "event 1 (position {}): its flags are not",
+    ),
+    "another time": (
+        "update record set retired_from = retired_from + interval '1 day' where record = 'P1'",
+        "event 1 (position {}): was erased for another time than its record",
+    ),
+    "a record that is not erased": (
+        "update record set erased = false where record = 'P1'",
+        "event 1 (position {}): was erased, and its record was not",
+    ),
+    "a content that is back": (
+        "update event set content = '', salt = substr(sha256(''), 1, 16) where sequence = 1",
+        "event 1 (position {}): was erased, and its content is still there",
+    ),
+    "a hash that is back": (
+        "update event_identity set content_sha256 = sha256('') where sequence = 1",
+        "event 1 (position {}): its identity is missing",
+    ),
+    "something still shown": (
+        "update record set public = true where record = 'P1'",
+        ": record P1: was erased, and something of it is still shown",
+    ),
+    "a row of nothing": (
+        INSERT,
+        "event 99: was erased, and is not stored",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", TAMPERING)
+async def test_what_somebody_does_to_it_is_found(log, what):
+    statement, expected = TAMPERING[what]
+    await erase(log)
+    kind, number = (expected.split()[0], int(expected.split()[1])) if "{}" in expected else ("event", 1)
+    query = "select position from log_entry where entity_id = $1 and kind = $2 and sequence = $3"
+    at = (await rows(log, query, ENTITY, kind, number))[0][0]
+    async with owner(log.dsn) as connection, unguarded(connection):
+        await connection.execute("alter table erasure disable trigger user")
+        await connection.execute(statement)
+        await connection.execute("alter table erasure enable trigger user")
+    faults = await found(log)
+    name = ENTITY if expected.startswith(":") else f"{ENTITY} "
+    assert any(fault.startswith(name + expected.format(at)) for fault in faults), faults
+
+
+async def test_what_is_erased_before_its_time_is_found(log):
+    """As its owner does it: the record's row says that its time is over, and the rest follows the rules."""
+    async with owner(log.dsn) as connection:
+        await connection.execute(
+            "update record set retired_from = now() - interval '1 day', next_change = null, standing = false,"
+            " public = false, objected = false, listing = false, class = null, since = null, code = null,"
+            " code_group = null, points = 0, amounts = null, points_until = null, begins = false"
+            " where record = 'P3'"
+        )
+        call = "select erase_record($1, 'P3', $2, '{4}', '{null}', '{null}', '{true}', null)"
+        assert await connection.fetchval(call, ENTITY, SOURCE) > 0
+    faults = await found(log)
+    assert f"{ENTITY}: record P3: was erased, and no notice says that its time was over" in faults
+
+
+async def test_what_should_have_been_erased_long_ago_is_found(log):
+    late = [fault for fault in await found(log, erase_after_days=0) if "has not been erased" in fault]
+    assert late == [
+        f"{ENTITY}: record {record}: has not been erased, and its time was over on 2025-12-31"
+        for record in ("P1", "P2")
+    ]
+    assert await found(log, erase_after_days=PATIENT) == []
