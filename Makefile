@@ -61,6 +61,7 @@ lock: $(BIN)/pip ## Write the lock files again from pyproject.toml
 		--constraints requirements/dev.lock --output-file requirements/local.lock
 	@$(COMPILE) pyproject.toml --extra calendar --constraints requirements/dev.lock \
 		--output-file requirements/service.lock
+	@$(COMPILE) --group bench --constraints requirements/dev.lock --output-file requirements/bench.lock
 	@echo hatchling | $(COMPILE) - --constraints requirements/dev.lock --output-file requirements/build.lock
 
 .PHONY: clean
