@@ -136,10 +136,11 @@ class Scores:
     ) -> tuple[datetime, int, Viewer]:
         """Find a settled instant to fold up to, the length of the history, and as what it is looked at.
 
-        Raises ``EntityUnknown`` for a view that never showed anything, as soon as for an unknown entity.
+        Raises ``EntityUnknown`` as soon as for an unknown entity, and at the same charge, for a view that
+        shows nothing, or for an instant that has passed never showed anything.
         """
         stored = await self._moments.current(entity, viewer.view, viewer.client)
-        if stored is None or stored.valid_from is None:
+        if stored is None or stored.valid_from is None or (as_of is None and stored.profile is None):
             raise unknown()
         looking = viewer.given(consent=stored.consented)
         if as_of is None:
