@@ -15,7 +15,10 @@ from creditsvc.domain.workdays import Due, due
 
 @dataclass(frozen=True, slots=True)
 class OpenCase:
-    """One of them, with the edition of the calendar that ``due`` was worked out by."""
+    """One of them, with the edition of the calendar that ``due`` was worked out by.
+
+    ``handler`` is the agency whose step it is, or that acted last before the applicant's.
+    """
 
     record: str
     source: str
@@ -48,7 +51,8 @@ def open_cases(record: Record, rules: Rules, zone: ZoneInfo) -> Iterator[OpenCas
             kind=case.kind,
             number=case.number,
             opened_by=case.by,
-            handler=case.handler,
+            # Whoever upheld it may have had it referred to them; the record is its holder's to put right.
+            handler=record.source if clock.step == "remedy" else case.handler,
             ground=case.ground,
             procedure=procedure.name,
             opened_at=case.opened_at,

@@ -9,7 +9,7 @@ from creditsvc.domain.cases import Case
 from creditsvc.domain.catalogue_procedures import Clock
 from creditsvc.domain.open_cases import open_cases
 from creditsvc.ledger.calendars import kept
-from tests.making import RULES, SOURCE
+from tests.making import OTHER_SOURCE, RULES, SOURCE
 from tests.publicity import CHINA, midnight, penalty_of
 
 WITH_CALENDAR = replace(RULES, calendars=kept())
@@ -75,6 +75,13 @@ def test_the_step_that_is_due_and_the_end_of_its_last_day(one, step, awaits, ove
 )
 def test_a_case_that_is_over_has_no_clock(over):
     assert clocks(over) == []
+
+
+def test_what_another_agency_upheld_is_for_the_holder_of_the_record_to_put_right():
+    referred = case("objection", "accepted", handler=OTHER_SOURCE, handled=frozenset({SOURCE, OTHER_SOURCE}))
+    assert [one.handler for one in clocks(referred)] == [OTHER_SOURCE]
+    (found,) = clocks(replace(referred, state="upheld", since=LATER))
+    assert (found.step, found.handler) == ("remedy", SOURCE)
 
 
 def test_without_a_calendar_it_is_monday_to_friday_and_uncertain():
