@@ -46,6 +46,7 @@ KINDS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
     "awaited": (("record.corrected", {"reason": "更正", "changes": {"title": "改"}}),) * LONG,
     "shielded": (PENALTY, ("record.shielded", {"reason": "重整"})),
     "tax": (("tax.indicated", {"indicator": "010101", "occurrences": 3, "decided_on": "2026-04-20"}),),
+    "retired": (("penalty.imposed", {"severity": "minor", "decided_on": "2010-01-01"}),),
 }
 NUMBERS = {kind: 700_001 + n for n, kind in enumerate(KINDS)}
 

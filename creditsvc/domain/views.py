@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from creditsvc.domain import instants
 from creditsvc.domain.cases import Case, procedure_of, running
 from creditsvc.domain.catalogue import Catalogue
-from creditsvc.domain.naming import VIEWS, View
+from creditsvc.domain.naming import View
 from creditsvc.domain.records import AWAITED, Record
 from creditsvc.domain.standing import Evaluation
 
@@ -67,7 +67,7 @@ TABLE: Mapping[Who, Mapping[Kind, Seen]] = {
 # What counts for anything, in a profile or a score: never a record that is withdrawn or awaited.
 COUNTED: frozenset[Kind] = frozenset({"public", "shared", "consent"})
 # Two views are kept of each organisation, and whoever sees more than the public is answered from the second.
-# What a partner has no consent for is taken out of that as it is answered (``consents``).
+# What a partner has no consent for is taken out of that as it is answered (``withheld``).
 WIDEST: Mapping[View, Who] = {"public": "public", "shared": "partner-consented"}
 # Of an organisation of which it counts no record this view says nothing, as of one that is not on record.
 SILENT: frozenset[View] = frozenset({"public"})
@@ -140,11 +140,6 @@ def kind_of(record: Record, evaluation: Evaluation, catalogue: Catalogue) -> Kin
 def kept(view: View, kind: Kind) -> bool:
     """Whether a record counts in a view that is kept."""
     return kind in COUNTED and bool(TABLE[WIDEST[view]][kind])
-
-
-def views_of(kind: Kind) -> tuple[View, ...]:
-    """List the views in which a record counts."""
-    return tuple(view for view in VIEWS if kept(view, kind))
 
 
 def record_item(

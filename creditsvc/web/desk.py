@@ -7,7 +7,7 @@ from aiohttp import web
 
 from creditsvc.domain import patterns
 from creditsvc.errors import Forbidden, Malformed, Violation
-from creditsvc.ledger import desk, moments
+from creditsvc.ledger import desk
 from creditsvc.ledger.pages import Cursor, Page
 from creditsvc.web import asking, auth, reading
 from creditsvc.web.asking import PURPOSE
@@ -64,8 +64,7 @@ async def agency_desk(request: web.Request) -> web.Response:
 async def entity_cases(request: web.Request) -> web.Response:
     """Answer with a page of an organisation's open cases; an agency sees those that concern it."""
     entity, caller = reading.entity_of(request), auth.caller(request)
-    if caller.role == "entity" and caller.entity != entity:
-        raise moments.unknown()
+    reading.keep_to_own(request, entity)
     reading.viewer(request, entity)
     sources = caller.sources if caller.role == "agency" else None
     count = reading.limit(request, DEFAULT_PAGE, LONGEST_PAGE)

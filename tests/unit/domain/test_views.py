@@ -1,9 +1,11 @@
 """The table of who sees what, cell by cell; and that nothing sees past it."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import resources
 from itertools import pairwise, product
+from pathlib import Path
 
 import orjson
 import pytest
@@ -51,6 +53,11 @@ operator           X      X      X       X         X       -
 CELLS = {"o": BASE, "X": BASE | PARTIES, "-": set()}
 
 
+# How a page for people says the same.
+WORDS = {"all": BASE | PARTIES, "all but who has a case": BASE, "–": set()}
+PAGE = (Path(__file__).parents[3] / "docs/viewers.md").read_text(encoding="utf-8")
+
+
 def expected():
     heads, *rows = (line.split() for line in EXPECTED.strip().splitlines())
     return {(who, kind): CELLS[cell] for who, *cells in rows for kind, cell in zip(heads, cells, strict=True)}
@@ -59,6 +66,22 @@ def expected():
 def test_the_table_is_the_one_written_out_here():
     assert set(MEMBERS) == BASE | PARTIES
     assert {(who, kind): set(TABLE[who][kind]) for who in WHO for kind in KINDS} == expected()
+
+
+def test_the_page_for_people_says_the_same():
+    lines = [line for line in PAGE.splitlines() if line.startswith("|")]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    (start,) = [n for n, row in enumerate(rows) if row[0] == "Who looks"]
+    heads = [re.search(r"`(\w+)`$", head)[1] for head in rows[start][1:]]
+    found = {}
+    for who, *cells in rows[start + 2 : start + 2 + len(WHO)]:
+        name = re.search(r"`([a-z-]+)`$", who)[1]
+        found |= {(name, kind): WORDS[cell] for kind, cell in zip(heads, cells, strict=True)}
+    assert found == expected()
+
+
+def test_the_page_for_people_names_every_member():
+    assert [name for name in MEMBERS if f"`{name}`" not in PAGE] == []
 
 
 def test_whoever_sees_a_kind_of_record_sees_more_of_it_the_closer_they_are():
@@ -87,6 +110,7 @@ RECORDS = {
     "consent": record_of(event("tax.examined", "R1", examination="assessment"), OPENED),
     "withdrawn": record_of(event("honour.granted", "R1"), OPENED, event("record.revoked", "R1", reason="x")),
     "awaited": record_of(OPENED),
+    "retired": record_of(event("penalty.imposed", "R1", severity="minor", decided_on="2010-01-01"), OPENED),
 }
 
 
