@@ -36,7 +36,9 @@ class Life:
         said = event(kind, "R1", source=by, subject=self.subject, time=START.isoformat(), **given)
         own = said.key == ("R1", SOURCE)
         taken = bool(self.entries) and not self.record.withdrawn and not own
-        admit(Asked(said, at, self.entries if own else [], taken, self.agencies, self.rules))
+        admit(
+            Asked(said, at, self.record if own and self.entries else None, taken, self.agencies, self.rules)
+        )
         number = len(self.entries) + 1
         self.entries.append(
             Entry(number, at, said.source, said.id, said.type, said.time, said.record, said.data)

@@ -36,12 +36,30 @@ RecordKey = tuple[str, str]  # record number, and the source that handed it in
 class Held:
     """A record as loaded: the line stored of it, and its events (only where it is to be folded again).
 
-    ``erased``: its legal life is over and its events have no content any more.
+    ``erased``: its legal life is over, its events have no content any more. What the events come to is kept
+    until another is entered: folding is most of what entering costs.
     """
 
     line: Line | None = None
     entries: list[Entry] = field(default_factory=list)
     erased: bool = False
+    _record: Record | None = None
+    _evaluation: tuple[datetime, Evaluation] | None = None
+
+    def enter(self, entry: Entry) -> None:
+        self.entries.append(entry)
+        self._record = self._evaluation = None
+
+    def record(self, rules: Rules) -> Record:
+        """Fold the events, at least one."""
+        if self._record is None:
+            self._record = fold(self.entries, rules.catalogue)
+        return self._record
+
+    def evaluate(self, at: datetime, rules: Rules, zone: ZoneInfo) -> Evaluation:
+        if self._evaluation is None or self._evaluation[0] != at:
+            self._evaluation = (at, evaluate(self.record(rules), at, rules, zone))
+        return self._evaluation[1]
 
 
 @dataclass(slots=True)
@@ -69,6 +87,9 @@ class Account:
     held: dict[RecordKey, Held] = field(default_factory=dict)
     model: str | None = None  # version of the official model that it was last scored by
     announced: int = 0  # how many of its releases had been announced then
+    settled_since: datetime | None = (
+        None  # as of this instant, or a later one, it was settled as it is stored
+    )
     settled_at: datetime | None = None
     renamed: list[Renamed] = field(default_factory=list)
     began_at: datetime | None = None  # when the log began: what time changes later is told
@@ -98,9 +119,10 @@ class Account:
                 "The record was kept for as long as it may be, and its content was erased",
                 [Violation("/data/record", "record-erased", "Nothing more can be said of this record")],
             )
-        taken = not held.entries and self._taken(event, rules)
-        admit(Asked(event, recorded_at, held.entries, taken, self.agencies, rules))
-        before = self._concerned(held, recorded_at, rules)
+        record = held.record(rules) if held.entries else None
+        taken = record is None and self._taken(event, rules)
+        admit(Asked(event, recorded_at, record, taken, self.agencies, rules))
+        before = record is not None and held.evaluate(recorded_at, rules, self.zone).concerns_public
         entry = Entry(
             sequence=self.version + 1,
             recorded_at=recorded_at,
@@ -111,10 +133,9 @@ class Account:
             record=event.record,
             data=event.data,
         )
-        held.entries.append(entry)
-        record = fold(held.entries, rules.catalogue)
-        now = evaluate(record, recorded_at, rules, self.zone)
-        namings = tell(self.namings, held.entries, record, rules.catalogue, public=now.public)
+        held.enter(entry)
+        now = held.evaluate(recorded_at, rules, self.zone)
+        namings = tell(self.namings, held.entries, held.record(rules), rules.catalogue, public=now.public)
         self.renamed += renamed(self.namings, namings, recorded_at)
         touches = before or now.concerns_public
         entry = held.entries[-1] = replace(entry, touches_public=touches)
@@ -134,9 +155,6 @@ class Account:
             for (number, holder), other in self.held.items()
         )
 
-    def _concerned(self, held: Held, at: datetime, rules: Rules) -> bool:
-        return bool(held.entries) and concerns_public(held.entries, at, rules, self.zone)
-
     def settle(self, at: datetime, rules: Rules) -> Iterator[tuple[Line, Record]]:
         """Fold every record that was loaded whole as of an instant, and bring the summaries in step.
 
@@ -149,10 +167,9 @@ class Account:
         for held in self.held.values():
             if not held.entries:
                 continue
-            record = fold(held.entries, rules.catalogue)
-            evaluation = evaluate(record, at, rules, self.zone)
+            record, evaluation = held.record(rules), held.evaluate(at, rules, self.zone)
             shared.since = instants.latest(shared.since, evaluation.changed_at)
-            crossed = last_public_change(held.entries, at, public.since, rules, self.zone)
+            crossed = evaluation.public_changed_at or self._changed_before(held, rules)
             public.since = instants.latest(public.since, crossed)
             now = line(record, evaluation, rules.catalogue)
             self._replace(held.line, now)
@@ -162,6 +179,17 @@ class Account:
         self.model = rules.model(at, self.zone).version
         self.announced = rules.schedule.announced(at)
         self.settled_at = at
+
+    def _changed_before(self, held: Held, rules: Rules) -> datetime | None:
+        """Find the last boundary before a record's last event at which time changed what the public saw.
+
+        What had happened when the account was last settled has been noted then.
+        """
+        last = held.entries[-1].recorded_at
+        floor = instants.latest(self.views["public"].since, self.settled_since)
+        if len(held.entries) == 1 or (floor is not None and last <= floor):
+            return None
+        return last_public_change(held.entries[:-1], last, floor, rules, self.zone)
 
     def _note_release(self, released: datetime | None) -> None:
         """Let the views stand from a release on, unless they changed since or never showed anything."""
@@ -209,7 +237,7 @@ class Account:
 def _stands(held: Held, rules: Rules) -> bool:
     """Whether those that the record is shared with see it: as stored, or as entered a moment ago."""
     if held.entries:
-        return not fold(held.entries, rules.catalogue).withdrawn
+        return not held.record(rules).withdrawn
     return held.line is not None and held.line.counted
 
 

@@ -17,7 +17,7 @@ from creditsvc.domain.events import Event
 from creditsvc.domain.moves import CLOSED, MOVES
 from creditsvc.domain.parties import is_party, party
 from creditsvc.domain.publicity import publicity
-from creditsvc.domain.records import Entry, Record, fold
+from creditsvc.domain.records import Record
 from creditsvc.domain.standing import Rules
 from creditsvc.errors import CaseConflict, EventInvalid, Forbidden, RecordExists, Violation
 
@@ -29,13 +29,13 @@ MOST_CASES = 20  # of a kind on one record, so that whoever applies leaves room 
 class Asked:
     """What is to be entered: the event, when, the record that it is about, and what else is known.
 
-    ``held`` are the record's events so far, ``taken``: another source's record of that number stands,
-    ``agencies`` the known ones among those that are referred to.
+    ``record`` is None before its first event, ``taken``: another source's record of that number stands,
+    ``agencies`` are the known ones among those that are referred to.
     """
 
     event: Event
     at: datetime
-    held: Sequence[Entry]
+    record: Record | None
     taken: bool
     agencies: AbstractSet[str]
     rules: Rules
@@ -52,15 +52,15 @@ class Asked:
 def admit(asked: Asked) -> None:
     """Return if the event may be entered; raises a ``Refusal`` that says why not."""
     _admit_sender(asked.event, asked.kind)
-    if not asked.held:
+    record = asked.record
+    if record is None:
         _admit_first(asked)
         return
-    if len(asked.held) >= MOST_EVENTS_OF_A_RECORD:
+    if len(record.sequences) >= MOST_EVENTS_OF_A_RECORD:
         raise EventInvalid(
             f"A record takes at most {MOST_EVENTS_OF_A_RECORD} events; open a new one",
             [Violation("/data/record", "record-full", "This record has no room for another event")],
         )
-    record = fold(asked.held, asked.rules.catalogue)
     if not _is_for(asked.event, record):
         raise _unknown(asked.event)
     match asked.kind.role:

@@ -48,6 +48,7 @@ def _account(row: Row) -> Account:
         views=views,
         model=row["model"],
         announced=row["announced"],
+        settled_since=row["shared_from"],
     )
 
 

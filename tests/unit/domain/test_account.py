@@ -58,6 +58,7 @@ class Kept:
             },
             model=self.model,
             announced=self.announced,
+            settled_since=self.views["shared"][2],
         )
         outdated = account.outdated(now, self.rules)
         for key, line in self.lines.items():
