@@ -12,11 +12,21 @@ EXAMPLES = 15  # of each operation in the fuzzing phase; the coverage phase adds
 TIME_LIMIT_S = 300
 # Not the thousands of cases that would all end in 401 or 403, which the role matrix shows with one, nor again
 # what another role has been through.
+CONSENTS = ("consents", "consent-give", "consent-withdraw")
 OPERATIONS = {
-    "public": [("--exclude-operation-id", name) for name in ("push-events", "feed", "lookups", "accesses")],
-    "partner": [("--exclude-operation-id", name) for name in ("push-events", "accesses")],
+    "public": [
+        ("--exclude-operation-id", name)
+        for name in ("push-events", "feed", "lookups", "accesses", "desk", "cases", *CONSENTS)
+    ],
+    "partner": [
+        ("--exclude-operation-id", name) for name in ("push-events", "accesses", "desk", "cases", *CONSENTS)
+    ],
     "agency": [("--include-operation-id", "push-events")],
-    "operator": [("--include-operation-id", name) for name in ("feed", "accesses", "proof")],
+    "entity": [("--include-operation-id", name) for name in CONSENTS],
+    "operator": [
+        ("--include-operation-id", name)
+        for name in ("feed", "accesses", "proof", "desk", "cases", "consents")
+    ],
 }
 
 
