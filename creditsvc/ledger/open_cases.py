@@ -65,6 +65,11 @@ def row_of(entity: str, one: OpenCase) -> tuple[Any, ...]:
     )
 
 
+async def lapse(connection: Session, most: int) -> int:
+    """Take off some refusals that nobody may appeal against any more; gives how many."""
+    return len(await connection.fetch(SQL.lapse, most))
+
+
 async def reckon(connection: Session, rules: Rules, most: int) -> int:
     """Work out anew when some clocks are due that an older edition of their calendar counted; gives how many.
 

@@ -1,4 +1,4 @@
-"""Clocks are reckoned anew when their calendar has grown, and the desks are counted for the metrics.
+"""Clocks are reckoned anew when their calendar has grown, taken off when time has ended them, and counted.
 
 A calendar grows with a new version of what is installed, so with a start. Then every clock that counts
 working days is reckoned again, for an edition may also put right what an earlier one had wrong.
@@ -63,6 +63,7 @@ class Reckoning:
         started = perf_counter()
         more = await reckon(self._appending, self._rules)
         more = await list_old(self._appending, self._rules) or more
+        more = await lapse(self._appending) or more
         return (perf_counter() - started) * REST if more else PAUSE_S
 
     async def _count(self) -> float:
@@ -80,6 +81,12 @@ async def reckon(pool: Pool, rules: Rules, batch: int = BATCH) -> bool:
         measures.CLOCKS_RECKONED.inc(reckoned)
         log.info("clocks reckoned by a newer calendar", extra={"fields": {"clocks": reckoned}})
     return reckoned == batch
+
+
+async def lapse(pool: Pool, batch: int = BATCH) -> bool:
+    """Take off a batch of what only time has ended; whether there is likely more."""
+    async with pool.acquire() as connection:
+        return await open_cases.lapse(connection, batch) == batch
 
 
 async def list_old(pool: Pool, rules: Rules) -> bool:

@@ -45,6 +45,18 @@ from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::time
 where c.entity_id = k.entity_id and c.record = k.record and c.source = k.source and c.kind = k.kind
   and c.number = k.number;
 
+-- name: lapse
+-- Take off refusals that may not be appealed against any more: their cases are over, without an event; gives each.
+delete from open_case c
+using (select entity_id, record, source, kind, number
+       from open_case
+       where step = 'appeal' and due <= clock_timestamp()
+       limit $1
+       for update skip locked) as over
+where c.entity_id = over.entity_id and c.record = over.record and c.source = over.source and c.kind = over.kind
+  and c.number = over.number
+returning 1;
+
 -- name: unlisted
 -- Some records that are objected to and have no clock yet: folded by software that knew none.
 select r.entity_id, r.record, r.source

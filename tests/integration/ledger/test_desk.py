@@ -10,13 +10,14 @@ import pytest
 from creditsvc.domain.parties import party
 from creditsvc.domain.workdays import Calendar
 from creditsvc.ledger import desk, fsck, open_cases, reckoning
+from creditsvc.ledger.accounts import SQL
 from creditsvc.ledger.calendars import CHINA
 from creditsvc.ledger.pages import Cursor
 from creditsvc.ledger.receipts import Receipt
 from creditsvc.ledger.reckoning import Reckoning
 from creditsvc.settings import Settings
 from creditsvc.store.database import append_pool, lookup_pool
-from tests.checking import owner
+from tests.checking import back_dating_clock, owner
 from tests.making import ENTITY, OTHER_ENTITY, OTHER_SOURCE, RULES, SOURCE, event, ledger
 
 PENALTY = event("penalty.imposed", "P1", decided_on="2026-01-05", severity="general")
@@ -290,6 +291,32 @@ async def test_a_refusal_is_over_when_nobody_may_appeal_any_more(database):
         async with owner(database) as connection:
             await connection.execute("update open_case set due = now() - interval '1 second'")
         assert (await desk.of_entity(looking, ENTITY, None, desk.START, 10)).items == []
+
+
+async def test_what_only_time_has_ended_is_taken_off_in_batches(database, monkeypatch):
+    refused = {"decision": "refused", "reason": "as decided"}
+    monkeypatch.setitem(SQL._texts, "now", back_dating_clock(24 * 40))
+    await entered(database, PENALTY)
+    for number in ("O1", "O2", "O3"):
+        await entered(database, objected(number=number), objected("decided", number, **refused))
+    monkeypatch.undo()
+    await entered(
+        database, objected(number="O4"), objected("decided", "O4", **refused), objected(number="O5")
+    )
+    assert len(await rows(database)) == 5
+    async with pools(database) as (appending, _):
+        assert [await reckoning.lapse(appending, batch=2) for _ in range(2)] == [True, False]
+    assert await steps(database) == [
+        ("O4", SOURCE, "appeal", "applicant"),
+        ("O5", SOURCE, "decide", "agency"),
+    ]
+    assert await faults(database) == []
+    async with owner(database) as connection:
+        await connection.execute("delete from open_case")
+    assert await faults(database) == [
+        f"{ENTITY}: objection O4 on record P1: its clock is missing",
+        f"{ENTITY}: objection O5 on record P1: its clock is missing",
+    ]
 
 
 def test_no_row_is_no_columns():
