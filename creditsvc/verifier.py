@@ -379,14 +379,14 @@ class Log:
         self.positions[hashed] = index
         return opened
 
-    def proof(self, text: str) -> tuple[dict[str, Any], bytes]:
-        """Check a tlog-proof that brings its leaf along; gives the leaf and the salt."""
+    def proof(self, text: str) -> tuple[dict[str, Any], bytes | None]:
+        """Check a tlog-proof that brings its leaf along; gives the leaf and the salt, none once erased."""
         proof = parse_proof(text)
         match json_of(proof.extra or b"null"):
-            case {"leaf": dict(leaf), "salt": str(salt)}:
+            case {"leaf": dict(leaf), **more} if more.keys() <= {"salt"}:
                 hashed = leaf_hash(canonical(leaf))
                 self.entry(hashed, proof.index, proof.hashes, proof.checkpoint)
-                return leaf, decoded(salt, SALT_BYTES)
+                return leaf, decoded(str(more["salt"]), SALT_BYTES) if more else None
         raise Wrong("the proof does not bring along what it is a proof of")
 
     def consistency(self, text: str) -> tuple[int, int]:
@@ -433,6 +433,9 @@ class Evidence:
         self.wrong: list[str] = []
         self.events: dict[str, dict[int, Found]] = {}  # items of histories, by organisation and sequence
         self.placed: dict[str, tuple[int, bytes]] = {}  # by entry: position and leaf hash, as proven
+        self.erased: dict[
+            str, bytes
+        ] = {}  # leaf hashes of entries that the service has no content of any more
         self._continued: list[tuple[int, int]] = []  # sizes, older and newer, shown to be of one log
         self._listed: set[str] = set()  # organisations of which pages of proofs are given
         self._told: dict[Identity, list[Told]] = {}
@@ -567,9 +570,19 @@ class Evidence:
             hashes = [decoded(one, HASH_BYTES) for one in item["hashes"]]
             opened = self._known().entry(hashed, index, hashes, checkpoint)
             self._place(name, index, hashed)
+            if "leaf" in item:
+                self._erase(name, item["leaf"], hashed)
         except Wrong as wrong:
             raise Wrong(f"{name} (position {index}): {wrong}") from None
         return f"leaf is in the log of size {opened.size}"
+
+    def _erase(self, name: str, leaf: Found, hashed: bytes) -> None:
+        """Hold the leaf of an entry whose content was erased to its hash and its name."""
+        made = _leaf(leaf, leaf.get("source"), decoded(leaf["commitment"], HASH_BYTES))
+        if leaf_hash(made) != hashed or canonical(leaf) != made or _named(leaf["entity"], leaf) != name:
+            raise Wrong("its leaf is not what its leaf hash stands for")
+        self._bound[hashed] = leaf
+        self.erased[name] = hashed
 
     def _proof(self, text: str) -> str:
         log = self._known()
@@ -581,7 +594,10 @@ class Evidence:
         name = _named(leaf["entity"], leaf)
         self._place(name, index, hashed)
         self._bound[hashed] = leaf
-        self._told.setdefault(None, []).append((name, leaf, salt, hashed))
+        if salt is None:
+            self.erased[name] = hashed
+        else:
+            self._told.setdefault(None, []).append((name, leaf, salt, hashed))
         cosigned = self._cosigned(log.checkpoint(parse_proof(text).checkpoint).note)
         return f"{name} stands at position {index}, recorded at {_short(leaf['recorded_at'])}{cosigned}"
 
@@ -719,6 +735,8 @@ class Evidence:
         if names:
             proven = sum(self.placed.get(name, (0, b""))[1] in self._bound for name in names)
             yield f"{proven} of {len(names)} events are proven to be in the log"
+        if self.erased:
+            yield f"{len(self.erased)} entries were erased: the log has their leaves, nobody their contents"
         if hollow := sum(hashed not in self._bound for _, hashed in self.placed.values()):
             yield f"not shown: that {hollow} leaves in the log are those of the events that they are called"
         if apart := self._apart():

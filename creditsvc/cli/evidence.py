@@ -148,7 +148,7 @@ async def _proofs(
             require(page["items"][-1]["sequence"] > after)
             after = page["items"][-1]["sequence"]
             yield page
-        if after >= last:
+        if after >= last and page.get("next") is None:  # behind the last may be some that were erased
             return
         if not page["items"]:
             if waited_s >= patience_s:

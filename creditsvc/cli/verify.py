@@ -127,6 +127,10 @@ def _shown(evidence: Evidence, profile: Mapping[str, Any]) -> Iterator[str]:
     rules = Rules(catalogue.load(), _schedule(profile["score"]))
     entries = [_entry(item, rules) for _, item in sorted(evidence.events.get(entity, {}).items())]
     entries = [entry for entry in entries if entry.recorded_at <= at]
+    erased = sum(name.startswith(f"{entity} event ") for name in evidence.erased)
+    if erased and not entries:
+        yield f"{entity}: not shown: what its profile follows from, for its events were erased"
+        return
     if not entries:
         raise Wrong(f"{entity}: nothing of the history that the profile is folded from is given")
     told, differing = _nearest(entity, profile, _folded(entity, entries, rules, profile["valid_from"]))
@@ -142,7 +146,8 @@ def _shown(evidence: Evidence, profile: Mapping[str, Any]) -> Iterator[str]:
     if open_:
         yield f"{entity}: {', '.join(sorted(open_))}: not shown, for more than the events given tells of them"
     if not complete:
-        yield f"{entity}: not shown: that no other event stands in this view, for sequences have gaps"
+        gaps = f"sequences have gaps, of which {erased} were erased" if erased else "sequences have gaps"
+        yield f"{entity}: not shown: that no other event stands in this view, for {gaps}"
     if any(f"{entity} event {entry.sequence}" not in evidence.placed for entry in entries):
         yield f"{entity}: not shown: that these events are in the log, for proofs are missing"
 

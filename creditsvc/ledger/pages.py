@@ -131,6 +131,19 @@ class Pages:
         seen = await self._seen(entity, viewer, at, rows, 0)
         return seen[0][0] if seen else None
 
+    async def erased(
+        self, entity: str, viewer: Viewer, at: datetime, span: tuple[int, int], limit: int
+    ) -> list[Row]:
+        """Give what is left of erased events in a span of sequences, behind its first up to its last.
+
+        Only to auditors, and to those who were party to the record: a leaf tells who said something when.
+        """
+        sources = sorted(viewer.sources) if viewer.who == "agency" else None
+        if sources is None and viewer.who != "auditor" and not viewer.is_party(""):
+            return []
+        async with self._pool.acquire() as connection:
+            return await connection.fetch(SQL.erased, entity, *span, at, sources, limit)
+
     async def _events(
         self, entity: str, viewer: Viewer, at: datetime, place: tuple[int, int], charge: Charge
     ) -> AsyncIterator[tuple[int, Row]]:

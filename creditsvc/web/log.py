@@ -3,6 +3,7 @@
 import re
 from base64 import b64encode
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ RETRY_AFTER_S = 1
 PAGE = 100
 PROOF_UNITS = 1  # beyond the request itself, whatever it finds: a charge must not tell what is hidden
 _SEQUENCE = re.compile(r"[1-9][0-9]{0,14}", re.ASCII)
+_SEQUENCE_MAX = 2**63 - 1
 _SIZE = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
 _AFTER = re.compile(r"[0-9]{1,15}", re.ASCII)
 
@@ -83,7 +85,7 @@ async def consistency(request: web.Request) -> web.Response:
 
 
 async def proof(request: web.Request) -> web.Response:
-    """Answer with the proof that an event is in the log, to whoever is shown the event."""
+    """Answer with the proof that an event is in the log, to whoever is shown it or was until erased."""
     entity = reading.entity_of(request)
     limits.charge(request, PROOF_UNITS)
     reader, viewer = request.app[READER], reading.viewer(request, entity)
@@ -91,14 +93,18 @@ async def proof(request: web.Request) -> web.Response:
     sequence = _SEQUENCE.fullmatch(request.match_info["sequence"])
     row = None
     if sequence is not None:
-        row = await reader.pages.event(entity, viewer, seen.moment.valid_from, int(sequence[0]))
+        place, at = int(sequence[0]), seen.moment.valid_from
+        row = await reader.pages.event(entity, viewer, at, place)
+        if row is None:
+            row = next(iter(await reader.pages.erased(entity, viewer, at, (place - 1, place), 1)), None)
     if row is None:
         raise NotFound("There is no such event on show.")
     leaf = _leaf(entity, row)
     newest, proven = await request.app[LOG].prove(entity, {row["sequence"]: canonical.leaf_hash(leaf)})
     if not proven:
         raise ProofPending("No checkpoint is beyond this event yet", retry_after_s=RETRY_AFTER_S)
-    extra = canonical.canonical({"leaf": orjson.loads(leaf), "salt": b64encode(row["salt"]).decode()})
+    salt = {} if _is_erased(row) else {"salt": b64encode(row["salt"]).decode()}
+    extra = canonical.canonical({"leaf": orjson.loads(leaf), **salt})
     told = verifier.Proof(proven[0].index, tuple(proven[0].hashes), extra, newest.note)
     return _text(told.text(), _own(request), Vary="Authorization")
 
@@ -110,10 +116,15 @@ async def proofs(request: web.Request) -> web.Response:
     reader, charge = request.app[READER], partial(limits.charge, request)
     viewer = reading.viewer(request, entity)
     seen, viewer = await reading.moment(request, entity, viewer, None, charge)
-    page = await reader.pages.events(
-        entity, viewer, seen.moment.valid_from, after=after, limit=count, charge=charge
-    )
-    leaf_hashes = {row["sequence"]: canonical.leaf_hash(_leaf(entity, row)) for row in page.items}
+    at = seen.moment.valid_from
+    page = await reader.pages.events(entity, viewer, at, after=after, limit=count, charge=charge)
+    through = _SEQUENCE_MAX if page.next is None else page.items[-1]["sequence"]
+    erased = await reader.pages.erased(entity, viewer, at, (after, through), count)
+    rows = sorted([*page.items, *erased], key=itemgetter("sequence"))
+    more = page.next is not None or len(rows) > count or len(erased) == count
+    leaves = {row["sequence"]: _leaf(entity, row) for row in rows[:count]}
+    bare = {row["sequence"] for row in erased}
+    leaf_hashes = {sequence: canonical.leaf_hash(leaf) for sequence, leaf in leaves.items()}
     newest, proven = await request.app[LOG].prove(entity, leaf_hashes, charge)
     told = {
         "entity": entity,
@@ -124,10 +135,11 @@ async def proofs(request: web.Request) -> web.Response:
                 "index": one.index,
                 "leaf_hash": b64encode(one.leaf_hash).decode(),
                 "hashes": [b64encode(hashed).decode() for hashed in one.hashes],
+                **({"leaf": orjson.Fragment(leaves[one.sequence])} if one.sequence in bare else {}),
             }
             for one in proven
         ],
-        "next": page.items[-1]["sequence"] if page.next is not None else None,
+        "next": max(leaves) if more else None,
     }
     headers = {"Cache-Control": _own(request), "Vary": "Authorization"}
     return web.Response(body=orjson.dumps(told), content_type="application/json", headers=headers)
@@ -135,8 +147,12 @@ async def proofs(request: web.Request) -> web.Response:
 
 def _leaf(entity: str, row: Row) -> bytes:
     """Write an event's leaf from what is stored now: that it was altered shows in the proof."""
-    commitment = canonical.commit(row["salt"], row["content"])
+    commitment = row["commitment"] if _is_erased(row) else canonical.commit(row["salt"], row["content"])
     return leaf_of((entity, "event", row["sequence"]), row, commitment)
+
+
+def _is_erased(row: Row) -> bool:
+    return "content" not in row.keys()  # noqa: SIM118  a row's own members are its values
 
 
 def _after(request: web.Request) -> int:
@@ -292,8 +308,9 @@ ROUTES = (
         description=(
             "A C2SP tlog-proof. Its `extra` is canonical JSON: `leaf`, which hashes to what the tree holds, "
             "and `salt`, which with the event's canonical JSON gives the leaf's commitment. For events that "
-            "the caller's history shows; any other is not found. Until a checkpoint is beyond the event: 404 "
-            "with the type `proof-pending`, and Retry-After."
+            "the caller's history shows; any other is not found. Of an event whose content was erased an "
+            "auditor, and who was party to its record, get a proof without a salt. Until a checkpoint is "
+            "beyond the event: 404 with the type `proof-pending`, and Retry-After."
         ),
         parameters=(
             ENTITY,
@@ -317,7 +334,10 @@ ROUTES = (
         name="proofs",
         tag="entities",
         summary="Proofs that its events are in the log, all against one checkpoint",
-        description="Of those events that the caller's history shows, as far as the log has taken them up.",
+        description=(
+            "Of those events that the caller's history shows, as far as the log has taken them up. For "
+            "auditors, and who was party to the record, also of those that were erased, with their leaves."
+        ),
         parameters=(
             ENTITY,
             Parameter(

@@ -4,16 +4,21 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
+from creditsvc.web.feed_shapes import EventLeaf
 from creditsvc.web.shapes import Hash, Note, Shape
 
 
 class Proven(Shape):
-    """Where an event stands in the log, and the hashes from its leaf to the root (RFC 6962, 2.1.1)."""
+    """Where an event stands in the log, and the hashes from its leaf to the root (RFC 6962, 2.1.1).
+
+    Of one that was erased also its leaf.
+    """
 
     sequence: int
     index: int
     leaf_hash: Hash
     hashes: Annotated[list[Hash], Field(max_length=63)]
+    leaf: EventLeaf | None = None
 
 
 class Proofs(Shape):

@@ -50,13 +50,15 @@ order by sequence
 limit $4;
 
 -- name: erased
--- Events of an entity that were erased, from behind one up to another: what their leaves are made of, and whose record it was.
-select e.sequence, e.recorded_at, e.source, x.source as holder, x.commitment
+-- Events of an entity that were erased, from behind one up to another, of some sources' records or of all: what their leaves are
+-- made of.
+select e.sequence, e.recorded_at, e.source, x.commitment
 from event e
 join erasure x on x.entity_id = e.entity_id and x.kind = 'event' and x.sequence = e.sequence
 where e.entity_id = $1 and e.sequence > $2 and e.sequence <= $3 and e.recorded_at <= $4 and e.content is null
+  and ($5::text[] is null or x.source = any ($5))
 order by e.sequence
-limit $5;
+limit $6;
 
 -- name: records_entries
 -- All events of some records of an entity, as recorded up to an instant; none of those that were erased.

@@ -1,0 +1,227 @@
+"""When the legal life of a record is over, to the day in the authority's zone, and what changes there."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import orjson
+import pytest
+
+from creditsvc.domain import catalogue
+from creditsvc.domain.account import account_at
+from creditsvc.domain.catalogue import CatalogueInvalid
+from creditsvc.domain.naming import UNNAMED
+from creditsvc.domain.notices import ENDED, RETIRED, expected
+from creditsvc.domain.publicity import publicity
+from creditsvc.domain.records import Entry, Erased
+from creditsvc.domain.replay import replay
+from creditsvc.domain.residue import residue
+from creditsvc.domain.retention import retired_from
+from creditsvc.domain.standing import evaluate
+from creditsvc.domain.views import WHO, Viewer
+from tests.making import CATALOGUE, ENTITY, OTHER_ENTITY, RULES, event
+from tests.publicity import CHINA, FRANCE, PUBLISHED, TICK, midnight, penalty_of, record_of
+
+WARNING = {"category": "警告"}
+GENERAL = {"severity": "general", "decided_on": "2026-05-01"}  # public until 2027-05-02 by its rule
+PENALTY = CATALOGUE.retention["penalty"]
+
+
+def over(record, zone=CHINA):
+    return retired_from(record, CATALOGUE, zone)
+
+
+def penalty(**given):
+    return event("penalty.imposed", "P1", **{**GENERAL, **given})
+
+
+@pytest.mark.parametrize(
+    ("record", "day"),
+    [
+        (penalty_of(**GENERAL), "2032-05-02"),  # its last public day is 2027-05-01
+        (penalty_of(**GENERAL, public_until="2027-01-31"), "2032-02-01"),
+        (penalty_of("minor", "2026-05-01"), "2031-05-02"),  # never public: from the decision
+        (penalty_of("minor", "2024-02-29", **WARNING), "2029-03-01"),
+        (penalty_of("minor", "2015-03-01", **WARNING), "2026-01-01"),  # not before the rule is in force
+    ],
+)
+def test_a_penalty_is_kept_for_five_years_after_its_publicity(record, day):
+    assert over(record) == midnight(day)
+
+
+def test_days_are_those_of_the_authoritys_place():
+    record = penalty_of("minor", "2026-05-01", OTHER_ENTITY)
+    assert over(record, FRANCE) == midnight("2031-05-02", FRANCE)
+    assert midnight("2031-05-02", FRANCE) != midnight("2031-05-02", CHINA)
+
+
+@pytest.mark.parametrize("kind", ["record.revoked", "record.repaired"])
+def test_what_was_withdrawn_is_kept_for_a_year_after_that_and_no_longer_than_if_it_had_stood(kind):
+    reason = {"reason": "r"} if kind == "record.revoked" else {}
+    withdrawal = event(kind, "P1", **reason)
+    # The service heard of it a microsecond before the 21st.
+    late = record_of(penalty(), withdrawal, published=PUBLISHED - TICK)
+    assert late.withdrawn_at == PUBLISHED
+    assert over(late) == midnight("2027-11-21")
+    assert over(record_of(penalty(), withdrawal)) == midnight("2027-11-22")
+    old = penalty(severity="minor", decided_on="2021-12-31", **WARNING)
+    assert over(record_of(old)) == over(record_of(old, withdrawal)) == midnight("2027-01-01")
+    honour = event("honour.granted", "P1")
+    assert over(record_of(honour)) is None
+    assert over(record_of(honour, withdrawal)) == midnight("2027-11-22")
+
+
+@pytest.mark.parametrize("kind", ["inspection.completed", "licence.granted"])
+def test_a_class_without_a_rule_is_kept_for_good(kind):
+    opening = event(kind, "R1")
+    assert over(record_of(opening)) is None
+    assert over(record_of(opening, event("record.revoked", "R1", reason="r"))) is None
+
+
+def test_what_awaits_its_record_has_no_rule():
+    assert over(record_of(event("record.revoked", "P1", reason="r"))) is None
+
+
+@pytest.mark.parametrize(("decided_on", "day"), [("9990-01-01", "9995-01-02"), ("9994-01-01", None)])
+def test_no_year_is_beyond_the_calendar(decided_on, day):
+    record = penalty_of("minor", "2026-05-01", **WARNING)
+    record = replace(record, data={**record.data, "decided_on": decided_on})
+    assert over(record) == (None if day is None else midnight(day))
+
+
+def objection(**given):
+    return event("objection.opened", "P1", objection="O1", ground="wrong", **given)
+
+
+def test_an_open_case_holds_it_back_and_one_opened_too_late_does_not():
+    old = penalty(severity="minor", decided_on="2021-12-31", **WARNING)
+    held = record_of(old, objection())
+    assert held.cases[0].open
+    assert over(held) is None
+    assert evaluate(held, datetime(2040, 1, 1, tzinfo=UTC), RULES, CHINA).state == "standing"
+    withdrawn = record_of(old, objection(), event("objection.withdrawn", "P1", objection="O1"))
+    assert over(withdrawn) == midnight("2027-01-01")
+    late = record_of(old, objection(), published=datetime(2027, 2, 1, tzinfo=UTC))
+    assert over(late) == midnight("2027-01-01")
+    assert over(record_of(old, objection(), event("record.revoked", "P1", reason="r"))) is not None
+
+
+def test_it_crosses_by_time_alone():
+    record = penalty_of("minor", "2026-05-01")
+    end = midnight("2031-05-02")
+    before, after = (evaluate(record, at, RULES, CHINA) for at in (end - TICK, end))
+    assert (before.state, before.next_change, before.retired_from) == ("standing", end, end)
+    assert (after.state, after.changed_at, after.next_change) == ("retired", end, None)
+    assert (after.public, after.standing, after.contribution, after.public_changed_at) == (
+        False,
+        False,
+        None,
+        None,
+    )
+    for who in WHO:
+        assert not Viewer(who, frozenset({record.source})).sees(record, after, CATALOGUE), who
+    for who in ("entity", "operator", "agency"):
+        assert Viewer(who, frozenset({record.source})).sees(record, before, CATALOGUE), who
+
+
+def test_what_the_public_saw_changed_when_publicity_ended_and_not_when_it_retired():
+    record = penalty_of(**GENERAL)
+    after = evaluate(record, over(record), RULES, CHINA)
+    assert after.changed_at == over(record)
+    assert after.public_changed_at == publicity(record, CATALOGUE, CHINA).public_until
+
+
+def test_a_withdrawn_record_has_no_other_boundary():
+    record = record_of(penalty(), event("record.revoked", "P1", reason="r"))
+    end = over(record)
+    before, after = (evaluate(record, at, RULES, CHINA) for at in (end - TICK, end))
+    assert (before.state, before.changed_at, before.next_change) == ("revoked", None, end)
+    assert (after.state, after.changed_at, after.next_change) == ("retired", end, None)
+    own = Viewer("agency", frozenset({record.source}))
+    assert own.sees(record, before, CATALOGUE)
+    assert not own.sees(record, after, CATALOGUE)
+
+
+def entries(*events):
+    return [
+        Entry(n, PUBLISHED + n * TICK, one.source, one.id, one.type, one.time, one.record, one.data)
+        for n, one in enumerate(events, start=1)
+    ]
+
+
+def test_the_log_is_told_once_and_nothing_else_from_then_on():
+    told = expected(ENTITY, entries(penalty()), PUBLISHED, None, RULES)
+    assert [notice.type for notice in told if notice.type in {ENDED, RETIRED}] == [ENDED, RETIRED]
+    assert told[-1].due == over(penalty_of(**GENERAL)) == midnight("2032-05-02")
+    assert b'"record":"P1"' in told[-1].content
+
+
+def test_what_is_erased_leaves_names_flags_and_instants_as_they_were():
+    events = [
+        penalty(entity_name="甲公司"),
+        event("licence.granted", "L1", entity_name="乙公司"),
+        event("record.corrected", "P1", reason="r", changes={"entity_name": "丙公司", "title": "t"}),
+        event("licence.granted", "L2"),
+    ]
+    whole = entries(*events)
+    at = over(penalty_of(**GENERAL)) + timedelta(days=1)
+    own = [one for one in whole if one.record == "P1"]
+    replayed = replay(ENTITY, whole, RULES)
+    whole = [replace(one, touches_public=replayed.touches[one.sequence - 1]) for one in whole]
+    kept = residue(own, at, RULES, CHINA)
+    assert [(one.name, one.public) for one in kept.traces] == [("甲公司", True), ("丙公司", True)]
+    assert kept.public_changed_at == midnight("2027-05-02")
+    traces = {trace.sequence: trace for trace in kept.traces}
+    left = [_erased(one, traces.get(one.sequence), kept) for one in whole]
+    assert replay(ENTITY, left, RULES) == replayed
+    pasts = [account_at(ENTITY, some, UNNAMED, at, RULES) for some in (whole, left)]
+    first, second = (past.account.views for past in pasts)
+    for view in ("public", "shared"):
+        assert first[view].moment() == second[view].moment()
+        assert pasts[0].profile(view, RULES) == pasts[1].profile(view, RULES)
+    assert [line.record for line in pasts[1].lines] == ["L1", "L2"]
+
+
+def _erased(one, trace, kept):
+    if trace is None:
+        return one
+    due = over(penalty_of(**GENERAL))
+    erased = Erased(trace.public, one.touches_public, due, kept.public_changed_at)
+    return replace(one, data={"entity_name": trace.name}, erased=erased)
+
+
+def put(*path):
+    *way, last, value = path
+
+    def spoil(written):
+        place = written
+        for name in way:
+            place = place[name]
+        place[last] = value
+
+    return spoil
+
+
+@pytest.mark.parametrize(
+    ("spoil", "place"),
+    [
+        (put("classes", "penalty", "retention", "none"), "/classes/penalty/retention"),
+        (put("classes", "licence", "retention", "penalty"), "/classes/licence/retention"),
+        (put("retention", "penalty", "months", 0), "/retention/penalty/months"),
+        (put("retention", "withdrawn", "withdrawn_months", 1201), "/retention/withdrawn/withdrawn_months"),
+        (put("retention", "penalty", "days", 3), "/retention/penalty/days"),
+    ],
+)
+def test_a_catalogue_whose_rules_cannot_be_meant_is_refused(spoil, place):
+    written = orjson.loads(orjson.dumps(CATALOGUE.file))
+    spoil(written)
+    with pytest.raises(CatalogueInvalid) as refused:
+        catalogue.read(orjson.dumps(written))
+    assert [at for at, _ in refused.value.problems] == [place]
+
+
+def test_every_rule_says_whose_it_is():
+    for rule in CATALOGUE.retention.values():
+        assert rule.source == "Ours"
+        assert rule.notes
+        assert all(note.startswith("Ours: ") for note in rule.notes)
+    assert PENALTY.months == 60
