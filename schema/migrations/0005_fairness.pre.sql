@@ -218,6 +218,15 @@ grant execute on function erase_record(text, text, text, bigint[], text[], text[
 grant select on record, event, open_case to creditsvc_erase;
 grant select on erasure, leaf_part to creditsvc_append, creditsvc_lookup, creditsvc_sequence;
 
+-- What may retire one day, penalties and what was withdrawn, is folded anew, to say when.
+with changed as (
+    update record set next_change = least(next_change, clock_timestamp())
+    where class = 'penalty' or class is null
+    returning entity_id
+)
+update entity set shared_until = least(shared_until, clock_timestamp())
+where entity_id in (select entity_id from changed);
+
 -- Consent.
 create table consent (
     entity_id text collate "C" not null,

@@ -100,6 +100,7 @@ async def test_what_is_erased_is_gone_and_its_place_is_proven(api, tmp_path):
     assert status == 0, said
     assert "nothing of the log of size" in said
     await alone(api, tmp_path, key, before, after)
+    await witnessed(api, tmp_path / "w", key)
     status, said = await api.running.command("fsck")
     assert status == 0, said
     assert b"P1" not in (await api.get("auditor", "/v1/log/events?from=0")).body
@@ -126,6 +127,17 @@ async def said_again(api, receipt):
         (3, True),
     ]
     assert b64decode(own.document["items"][0]["leaf_hash"]) == b64decode(receipt["leaf_hash"])
+
+
+async def witnessed(api, directory, key):
+    """A witness that reads every entry hashes the leaves of what was erased."""
+    status, said = await api.running.command(
+        *("witness", "watch", api.running.url, "--once", "--full", "--state", str(directory)),
+        *("--log-key", key, "--name", "w.example"),
+        CREDITSVC_KEY=api.keys["auditor"],
+    )
+    assert status == 0, said
+    assert "3 entries, cosigned" in said
 
 
 async def alone(api, tmp_path, key, *files):

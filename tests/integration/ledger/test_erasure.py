@@ -15,6 +15,7 @@ from creditsvc.ledger.erasing import Erasing
 from creditsvc.ledger.feed_rules import Reading
 from creditsvc.settings import Settings
 from creditsvc.store.database import append_pool, erase_pool, lookup_pool, sequence_pool
+from creditsvc.store.migrations import migrate, rollback
 from tests.checking import Log, found, owner
 from tests.feeding import feed_of, feeding, read_all
 from tests.making import ENTITY, OTHER_ENTITY, SOURCE, event, ledger
@@ -58,6 +59,22 @@ async def log(database, tmp_path, monkeypatch):
         await one.drain()
         await one.sign()
     return Log(database, tmp_path)
+
+
+async def test_an_older_database_learns_when_its_records_retire(database, tmp_path):
+    async with sequencer(database, tmp_path) as one:
+        async with ledger(database) as (writer, _):
+            await writer.submit([*REPAIRED, *KEPT])
+        await one.drain()
+        await one.sign()
+    before = await rows(Log(database, tmp_path), "select retired_from, erased from record order by record")
+    await rollback(database, 4)
+    await migrate(database, report=lambda _: None)
+    async with ledger(database) as (_, reader):
+        await reader.moments.at(ENTITY, "shared", None)
+    after = await rows(Log(database, tmp_path), "select retired_from, erased from record order by record")
+    assert after == before
+    assert await found(Log(database, tmp_path)) == []
 
 
 async def erase(log, times=1, after=SOON):
