@@ -10,7 +10,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from creditsvc.domain import instants
-from creditsvc.domain.admission import Asked, admit
+from creditsvc.domain.admission import Asked, admit, gone
 from creditsvc.domain.events import Event
 from creditsvc.domain.naming import Namings, Renamed, View, renamed, tell
 from creditsvc.domain.notices import TICK, Notice, crossings, told_until
@@ -27,7 +27,6 @@ from creditsvc.domain.profile import (
 from creditsvc.domain.records import Entry, Record, fold
 from creditsvc.domain.standing import Evaluation, Rules, evaluate
 from creditsvc.domain.views import SILENT, kept
-from creditsvc.errors import EventInvalid, Violation
 
 RecordKey = tuple[str, str]  # record number, and the source that handed it in
 
@@ -115,10 +114,7 @@ class Account:
         """Enter one event; raises a ``Refusal`` when the account as it stands doesn't admit it."""
         held = self.held.setdefault(event.key, Held())
         if held.erased:
-            raise EventInvalid(
-                "The record was kept for as long as it may be, and its content was erased",
-                [Violation("/data/record", "record-erased", "Nothing more can be said of this record")],
-            )
+            raise gone(event)
         record = held.record(rules) if held.entries else None
         taken = record is None and self._taken(event, rules)
         admit(Asked(event, recorded_at, record, taken, self.agencies, rules))

@@ -18,6 +18,7 @@ from creditsvc.domain.moves import CLOSED, MOVES
 from creditsvc.domain.parties import is_party, party
 from creditsvc.domain.publicity import publicity
 from creditsvc.domain.records import Record
+from creditsvc.domain.retention import retired_from
 from creditsvc.domain.standing import Rules
 from creditsvc.errors import CaseConflict, EventInvalid, Forbidden, RecordExists, Violation
 
@@ -61,7 +62,7 @@ def admit(asked: Asked) -> None:
             f"A record takes at most {MOST_EVENTS_OF_A_RECORD} events; open a new one",
             [Violation("/data/record", "record-full", "This record has no room for another event")],
         )
-    if not _is_for(asked.event, record):
+    if not _is_for(asked.event, record) or _comes_too_late(asked, record):
         raise _unknown(asked.event)
     match asked.kind.role:
         case "moves":
@@ -109,6 +110,30 @@ def _is_for(event: Event, record: Record) -> bool:
     if any(event.source == case.by or event.source in case.handled for case in record.cases):
         return True
     return record.type is not None and not record.withdrawn
+
+
+def _comes_too_late(asked: Asked, record: Record) -> bool:
+    """Whether somebody else than its holder speaks of a record that no view has any more.
+
+    Who has to do with a case may go on with that; a new one is not opened.
+    """
+    source = asked.event.source
+    if source == record.source:
+        return False
+    over = retired_from(record, asked.rules.catalogue, asked.zone)
+    if over is None or asked.at < over:
+        return False
+    return asked.kind.move == "open" or not any(source in {case.by, *case.handled} for case in record.cases)
+
+
+def gone(event: Event) -> EventInvalid:
+    """Say that nothing can be said of a record any more whose content was erased; to its holder alone."""
+    if event.source != event.holder:
+        return _unknown(event)
+    return EventInvalid(
+        "The record was kept for as long as it may be, and its content was erased",
+        [Violation("/data/record", "record-erased", "Nothing more can be said of this record")],
+    )
 
 
 def _unknown(event: Event) -> EventInvalid:

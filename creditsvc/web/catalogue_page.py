@@ -34,6 +34,7 @@ SCHEMA = {
             "additionalProperties": {"type": "object", "required": ["schema"]},
         },
         "publicity": {"type": "object", "description": "Rules of publicity, by name, with their rule sets"},
+        "retention": {"type": "object", "description": "Rules of how long records are kept, by name"},
         "schemes": {
             "type": "array",
             "description": "Identifiers that a subject may have",

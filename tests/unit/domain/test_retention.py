@@ -7,10 +7,12 @@ import orjson
 import pytest
 
 from creditsvc.domain import catalogue
-from creditsvc.domain.account import account_at
+from creditsvc.domain.account import Account, Standing, account_at
 from creditsvc.domain.catalogue import CatalogueInvalid
-from creditsvc.domain.naming import UNNAMED
+from creditsvc.domain.naming import UNNAMED, VIEWS
 from creditsvc.domain.notices import ENDED, RETIRED, expected
+from creditsvc.domain.parties import party
+from creditsvc.domain.profile import Summary
 from creditsvc.domain.publicity import publicity
 from creditsvc.domain.records import Entry, Erased
 from creditsvc.domain.replay import replay
@@ -18,7 +20,8 @@ from creditsvc.domain.residue import residue
 from creditsvc.domain.retention import retired_from
 from creditsvc.domain.standing import evaluate
 from creditsvc.domain.views import WHO, Viewer
-from tests.making import CATALOGUE, ENTITY, OTHER_ENTITY, RULES, event
+from creditsvc.errors import EventInvalid
+from tests.making import CATALOGUE, ENTITY, OTHER_ENTITY, OTHER_SOURCE, RULES, SOURCE, event
 from tests.publicity import CHINA, FRANCE, PUBLISHED, TICK, midnight, penalty_of, record_of
 
 WARNING = {"category": "警告"}
@@ -103,6 +106,33 @@ def test_an_open_case_holds_it_back_and_one_opened_too_late_does_not():
     late = record_of(old, objection(), published=datetime(2027, 2, 1, tzinfo=UTC))
     assert over(late) == midnight("2027-01-01")
     assert over(record_of(old, objection(), event("record.revoked", "P1", reason="r"))) is not None
+
+
+def entered(*events, at=PUBLISHED):
+    """An account with one old penalty, after somebody else has spoken of it; null what is refused."""
+    account = Account(ENTITY, 0, None, UNNAMED, {view: Standing(Summary(), 0, None) for view in VIEWS})
+    account.agencies = frozenset({OTHER_SOURCE})
+    outcomes = []
+    for one in events:
+        try:
+            outcomes.append(account.enter(one, at + len(outcomes) * TICK, RULES).sequence)
+        except EventInvalid as refused:
+            outcomes.append(refused.violations[0].code)
+    return outcomes
+
+
+def test_of_what_retired_its_holder_may_still_speak_and_others_hear_that_there_is_none():
+    old = penalty(severity="minor", decided_on="2015-03-01", **WARNING)
+    itself = objection(source=party(ENTITY), record_source=SOURCE)
+    other = objection(source=OTHER_SOURCE, record_source=SOURCE)
+    correction = event("record.corrected", "P1", reason="r", changes={"decided_on": "2026-05-01"})
+    assert entered(old, itself, other, correction, itself) == [
+        1,
+        "record-unknown",
+        "record-unknown",
+        2,
+        3,
+    ]
 
 
 def test_it_crosses_by_time_alone():
