@@ -12,6 +12,7 @@ import pytest
 
 from creditsvc.cli import main
 from creditsvc.domain import catalogue, events, identifiers
+from creditsvc.domain.parties import party
 from creditsvc.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -93,12 +94,18 @@ def test_every_file_that_the_readme_names_is_there():
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
-def test_the_event_in_the_readme_is_one_that_is_accepted():
-    example = json.loads(README.split("-d '", 1)[1].split("'\n", 1)[0])
+def test_the_events_in_the_readme_are_ones_that_are_accepted():
+    bodies = (part.split("'\n", 1)[0] for part in README.split("-d '")[1:])
+    examples = [json.loads(body) for body in bodies if '"specversion"' in body]
     now = datetime(2026, 11, 22, tzinfo=UTC)
-    event = events.decode(example, catalogue.load(), now, max_bytes=Settings().event_max_bytes)
-    assert f"/v1/entities/{event.entity}" in README
-    assert f"--source {event.source}" in README
+    opening, objection = (
+        events.decode(one, catalogue.load(), now, max_bytes=Settings().event_max_bytes) for one in examples
+    )
+    assert f"/v1/entities/{opening.entity}" in README
+    assert f"--source {opening.source}" in README
+    assert (objection.record, objection.holder) == (opening.record, opening.source)
+    assert f"--entity {objection.entity}" in README
+    assert objection.source == party(opening.entity)
 
 
 def test_the_organisations_in_the_readme_can_exist():
