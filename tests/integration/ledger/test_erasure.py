@@ -9,6 +9,7 @@ import pytest
 from creditsvc.domain.canonical import leaf_hash
 from creditsvc.domain.views import Viewer
 from creditsvc.errors import EventConflict, EventInvalid
+from creditsvc.ledger import measures
 from creditsvc.ledger.accounts import SQL
 from creditsvc.ledger.entries import leaf_of
 from creditsvc.ledger.erasing import Erasing
@@ -96,6 +97,8 @@ async def rows(log, query, *given):
 
 INSERT = """insert into erasure select entity_id, kind, 99, record, source, commitment, name, status, public,
     touched_public, retired_from from erasure where kind = 'event' limit 1"""
+CUT = """select pg_terminate_backend(pid) from pg_stat_activity
+    where application_name = 'creditsvc erase' and wait_event_type = 'Lock'"""
 CONTENTS = "select sequence from event where entity_id = $1 and content is not null order by sequence"
 
 
@@ -118,6 +121,48 @@ async def test_what_is_over_is_erased_whole_and_nothing_else(log):
     assert await found(log) == []
     await resign(log)
     assert await found(log) == []
+
+
+async def test_two_at_once_erase_each_record_once(log):
+    [one], [other] = await asyncio.gather(erase(log), erase(log))
+    assert one + other == 3
+    assert await erase(log) == [0]
+    assert await found(log) == []
+
+
+async def test_one_that_is_killed_has_erased_a_record_whole_or_not_at_all(log):
+    """The connection is cut while it waits in the midst of its statement, for a row that somebody holds."""
+    async with (
+        await erase_pool(log.dsn, Settings()) as pool,
+        owner(log.dsn) as holder,
+        owner(log.dsn) as killer,
+    ):
+        transaction = holder.transaction()
+        await transaction.start()
+        await holder.execute("select from event_identity where sequence = 1 for update")
+        sweep = asyncio.create_task(Erasing(pool, after=SOON).sweep())
+        async with asyncio.timeout(10):
+            while not await killer.fetchval(CUT):
+                assert not sweep.done()
+                await asyncio.sleep(0.02)
+        with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+            await sweep
+        await transaction.rollback()
+    assert (1,) in await rows(log, CONTENTS, ENTITY)
+    assert await found(log, erase_after_days=PATIENT) == []
+    await erase(log)
+    assert await found(log) == []
+
+
+async def test_it_is_counted_and_told_for_how_long_the_oldest_has_waited(log):
+    before = measures.ERASED._value.get()
+    await erase(log, after=timedelta(days=PATIENT))
+    waited = (datetime.now(UTC) - IN_FORCE).total_seconds()
+    assert measures.ERASURE_OLDEST_SECONDS._value.get() == pytest.approx(waited, abs=60)
+    await erase(log)
+    assert measures.ERASURE_OLDEST_SECONDS._value.get() == 0
+    gone = await rows(log, "select count(*) from erasure")
+    assert measures.ERASED._value.get() - before == gone[0][0] > 4
 
 
 async def test_what_is_sent_again_is_a_duplicate_and_what_is_new_is_refused(log):
