@@ -60,7 +60,8 @@ async def test_records_and_history_field_by_field(api, subject):
     assert records["valid_from"] == second["recorded_at"]
     item = records["items"][0]
     assert list(item) == [
-        *("record", "source", "type", "class", "state", "time", "publicity", "objected", "sequences", "data")
+        *("record", "source", "type", "class", "state", "time", "publicity", "objected"),
+        *("cases", "sequences", "data"),
     ]
     assert item["publicity"] == {
         "public": True,
