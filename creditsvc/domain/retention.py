@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from creditsvc.domain import instants
 from creditsvc.domain.catalogue import Catalogue, Retention
-from creditsvc.domain.publicity import day_of, publicity
+from creditsvc.domain.publicity import Publicity, day_of, publicity
 from creditsvc.domain.records import REPAIRED, REVOKED, STANDING, Record
 from scoring.periods import after_months
 
@@ -20,8 +20,13 @@ RETIRED = "retired"
 _TICK = timedelta(microseconds=1)
 
 
-def retired_from(record: Record, catalogue: Catalogue, zone: ZoneInfo) -> datetime | None:
-    """Give the instant from which a record is in no view any more; null while nothing says when."""
+def retired_from(
+    record: Record, catalogue: Catalogue, zone: ZoneInfo, shown: Publicity | None = None
+) -> datetime | None:
+    """Give the instant from which a record is in no view any more; null while nothing says when.
+
+    ``shown``: its publicity, where that is known already.
+    """
     if record.record_class is None:
         return None
     named = catalogue.classes[record.record_class].retention
@@ -29,7 +34,7 @@ def retired_from(record: Record, catalogue: Catalogue, zone: ZoneInfo) -> dateti
         return None
     rule = catalogue.retention[named]
     over = instants.earliest(
-        _after_publicity(record, rule, catalogue, zone), _after_withdrawal(record, rule, zone)
+        _after_publicity(record, rule, (catalogue, zone), shown), _after_withdrawal(record, rule, zone)
     )
     if over is None:
         return None
@@ -44,12 +49,13 @@ def _is_before_somebody(record: Record, over: datetime) -> bool:
 
 
 def _after_publicity(
-    record: Record, rule: Retention, catalogue: Catalogue, zone: ZoneInfo
+    record: Record, rule: Retention, by: tuple[Catalogue, ZoneInfo], shown: Publicity | None
 ) -> datetime | None:
     if rule.months is None:
         return None
-    shown = publicity(replace(record, state=STANDING, cases=()), catalogue, zone)
-    last = day_of(record, catalogue, zone)
+    if shown is None or record.state != STANDING or record.cases:
+        shown = publicity(replace(record, state=STANDING, cases=()), *by)
+    zone, last = by[1], day_of(record, *by)
     if shown.public_from is not None:
         if shown.public_until is None:
             return None

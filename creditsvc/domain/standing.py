@@ -100,12 +100,12 @@ def facts(record: Record, state: str, catalogue: Catalogue) -> Facts:
 
 def evaluate(record: Record, at: datetime, rules: Rules, zone: ZoneInfo) -> Evaluation:
     """Tell what a record amounts to at an instant."""
-    over = retired_from(record, rules.catalogue, zone)
     if record.withdrawn:
-        return _withdrawn(record, over, at)
-    retired = over is not None and at >= over
+        return _withdrawn(record, retired_from(record, rules.catalogue, zone), at)
     ends = expiry(record, rules.catalogue, zone)
     shown = publicity(record, rules.catalogue, zone)
+    over = retired_from(record, rules.catalogue, zone, shown)
+    retired = over is not None and at >= over
     expired = ends is not None and at >= ends
     state = RETIRED if retired else EXPIRED if expired else record.state
     day = day_of(record, rules.catalogue, zone)
