@@ -38,10 +38,17 @@ SECONDS := 600
 campaign: $(VENV)/dev.stamp ## Kill, shuffle and repeat at random for ten minutes, with a new seed each round
 	@$(BIN)/python -m tests.campaign --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
+# `make bench BENCH="--quick --minutes 2"` passes options on; `python -m tests.bench --help` lists them.
+BENCH :=
 .PHONY: bench
-bench: $(VENV)/dev.stamp ## Measure scoring a history of 10,000 records, and the log beside ingest
+bench: $(VENV)/bench.stamp ## Measure the service beside its peers, then scoring, then the log beside ingest
+	@$(BIN)/python -m tests.bench $(BENCH)
 	@$(BIN)/python -m tests.bench.scoring
 	@$(BIN)/python -m tests.bench.log
+
+.PHONY: bench-large
+bench-large: $(VENV)/bench.stamp ## The same with up to 10 million organisations, as disk and an hour allow
+	@$(BIN)/python -m tests.bench --large --minutes 60 $(BENCH)
 
 .PHONY: lint
 lint: $(VENV)/dev.stamp ## Check style, format and types alone
@@ -99,3 +106,9 @@ $(VENV)/dev.stamp: requirements/dev.lock pyproject.toml | $(BIN)/pip
 	@$(INSTALL) --require-hashes --requirement requirements/dev.lock
 	@$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $(VENV)/local.stamp $@
+
+# What the peers of the benchmark are built of, beside the rest: nothing else uses it.
+$(VENV)/bench.stamp: requirements/bench.lock $(VENV)/dev.stamp
+	@echo 'Installing the peers of the benchmark into $(VENV) (once) …'
+	@$(INSTALL) --require-hashes --requirement requirements/bench.lock
+	@touch $@

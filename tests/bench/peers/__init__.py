@@ -1,0 +1,1 @@
+"""What the service is measured against: others' ways of doing the same, as well as they can be done."""
