@@ -26,7 +26,8 @@ class Case:
 
     ``by`` is the source that opened it, ``handler`` the agency whose turn it is to act on it, ``handled`` all
     that had it. ``routed_at`` is when it came to its handler, ``since`` when its state last changed. Of an
-    objection: ``appealed`` against a refusal, ``remedied`` by a correction or the revocation of the record.
+    objection: ``appealed_at`` is when its refusal was appealed against, ``remedied`` whether a correction or
+    the revocation of the record has come since.
     """
 
     kind: CaseKind
@@ -40,13 +41,17 @@ class Case:
     since: datetime
     handled: frozenset[str]
     extended: bool = False
-    appealed: bool = False
+    appealed_at: datetime | None = None
     remedied: bool = False
 
     @property
     def open(self) -> bool:
         """Whether it is not over yet: it waits for the handler, or for more from the applicant."""
         return self.state in OPEN[self.kind]
+
+    @property
+    def appealed(self) -> bool:
+        return self.appealed_at is not None
 
     @property
     def marks(self) -> bool:
@@ -169,7 +174,7 @@ def moved(case: Case, entry: "Entry", kind: EventType) -> Case:
         state=data["decision"] if after is None else after,
         since=case.since if kind.move == "extend" else at,
         extended=case.extended or kind.move == "extend",
-        appealed=case.appealed or kind.move == "appeal",
+        appealed_at=at if kind.move == "appeal" else case.appealed_at,
     )
 
 
@@ -246,6 +251,6 @@ def _withheld_from(case: Case, record: "Record", catalogue: Catalogue, zone: Zon
     procedure = procedure_of(case, record, catalogue, zone)
     if procedure.undecided is None:
         return None
-    since = case.since if case.state == "appealed" else case.opened_at
+    since = case.appealed_at or case.opened_at  # a referral gives nobody more time
     last = since.astimezone(zone).date() + timedelta(days=procedure.clocks["decide"].days)
     return instants.start_of(last + timedelta(days=1), zone)

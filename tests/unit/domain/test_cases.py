@@ -6,7 +6,8 @@ import pytest
 
 from creditsvc.domain import instants
 from creditsvc.domain.admission import MOST_CASES
-from creditsvc.domain.cases import procedure_of, running
+from creditsvc.domain.cases import procedure_of, running, withheld_from
+from creditsvc.domain.parties import party
 from creditsvc.errors import CaseConflict, EventInvalid, Forbidden, Refusal
 from tests.cases import PARTY, THIRD_SOURCE, Life
 from tests.making import CATALOGUE, ENTITY, OTHER_SOURCE, SOURCE
@@ -345,6 +346,25 @@ def test_accepting_starts_a_clock_of_its_own_only_where_the_procedure_says_so():
     for life, since in ((general, opened), (listed, listed.at)):
         found = running(life.case, procedure_of(life.case, life.record, CATALOGUE, ZONE))
         assert (found.step, found.since) == ("decide", since)
+
+
+def test_a_referral_gives_nobody_more_time_before_the_public_is_shown_it_no_more():
+    zone, days = instants.zone_of("usdot:830331"), timedelta(days=1)
+    referral = OBJ | {"decision": "referred"}
+    life = Life("carrier.inspected", subject="usdot:830331")
+    applicant = party("usdot:830331")
+    life.say("objection.opened", by=applicant, after=days * 300, **OBJ)
+    opened = life.at
+    life.say("objection.decided", after=days * 10, to=OTHER_SOURCE, **referral)
+    due = instants.start_of((opened.astimezone(zone) + days * 31).date(), zone)
+    assert withheld_from(life.record, CATALOGUE, zone) == due
+    life.say("objection.decided", by=OTHER_SOURCE, **OBJ, decision="refused", reason="核实无误")
+    assert withheld_from(life.record, CATALOGUE, zone) is None
+    life.say("objection.appealed", by=applicant, after=days * 10, **OBJ)
+    appealed = life.at
+    life.say("objection.decided", by=OTHER_SOURCE, after=days * 10, to=THIRD_SOURCE, **referral)
+    due = instants.start_of((appealed.astimezone(zone) + days * 31).date(), zone)
+    assert withheld_from(life.record, CATALOGUE, zone) == due
 
 
 @pytest.mark.parametrize(("days", "name"), [(30, "abnormal-2014"), (31, "objection-general")])

@@ -43,7 +43,7 @@ def clocks(*cases, rules=WITH_CALENDAR):
     [
         # 30 September, then 8, 9 and Saturday 10 October are worked; the next is Monday the 12th.
         (case("objection", "opened"), "decide", "agency", "2026-10-13"),
-        (case("objection", "appealed", appealed=True, since=LATER), "decide", "agency", "2026-10-14"),
+        (case("objection", "appealed", appealed_at=LATER, since=LATER), "decide", "agency", "2026-10-14"),
         (case("objection", "upheld", since=LATER), "remedy", "agency", "2026-10-04"),
         (case("objection", "refused", since=LATER), "appeal", "applicant", "2026-10-31"),
         (case("repair", "applied"), "accept", "agency", "2026-10-10"),
@@ -65,7 +65,7 @@ def test_the_step_that_is_due_and_the_end_of_its_last_day(one, step, awaits, ove
         case("objection", "closed"),
         case("objection", "withdrawn"),
         case("objection", "upheld", remedied=True),
-        case("objection", "refused", appealed=True),
+        case("objection", "refused", appealed_at=LATER),
         case("repair", "granted"),
         case("repair", "denied"),
         case("repair", "refused"),
