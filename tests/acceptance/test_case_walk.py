@@ -60,7 +60,7 @@ async def run(script, environment, directory):
 async def test_every_step_of_the_page_comes_to_what_it_shows(tmp_path):
     walk = steps(PAGE)
     script = "\n".join(f"{one.commands}\nprintf '\\x1e'" for one in walk)
-    async with service(tmp_path / "data") as one:
+    async with service(tmp_path / "data", log_interval_s=0.2) as one:
         status, said, complaints = await run(script, environment(one, provide(tmp_path / "bin")), tmp_path)
     told = said.split(BETWEEN)
     comparison = Comparison()
