@@ -10,7 +10,6 @@ from creditsvc.domain.canonical import leaf_hash
 from creditsvc.domain.views import Viewer
 from creditsvc.errors import EventConflict, EventInvalid
 from creditsvc.ledger import measures
-from creditsvc.ledger.accounts import SQL
 from creditsvc.ledger.entries import leaf_of
 from creditsvc.ledger.erasing import Erasing
 from creditsvc.ledger.feed_rules import Reading
@@ -18,48 +17,34 @@ from creditsvc.settings import Settings
 from creditsvc.store.database import append_pool, erase_pool, lookup_pool, sequence_pool
 from creditsvc.store.migrations import migrate, rollback
 from tests.checking import Log, found, owner
+from tests.erasing import (
+    IN_FORCE,
+    KEPT,
+    NEVER_PUBLIC,
+    OLD,
+    PATIENT,
+    REPAIRED,
+    SOON,
+    THEN,
+    erase,
+    old_log,
+    resign,
+    rows,
+)
 from tests.feeding import feed_of, feeding, read_all
 from tests.making import ENTITY, OTHER_ENTITY, SOURCE, event, ledger
 from tests.sequencing import sequencer
-from tests.tampering import unguarded
 
-THEN = datetime(2024, 6, 1, tzinfo=UTC)
-IN_FORCE = datetime(2025, 12, 31, 16, tzinfo=UTC)  # of the rules of retention, at the entity's place
-SOON = timedelta(0)
-PATIENT = 3650
-NEVER_PUBLIC = {"severity": "minor", "category": "警告", "entity_name": "旧名有限公司"}
-OLD = event("penalty.imposed", "P1", decided_on="2015-03-01", **NEVER_PUBLIC)
-REPAIRED = [
-    event("penalty.imposed", "P2", severity="serious", decided_on="2024-05-01", entity_name="示例有限公司"),
-    event("record.repaired", "P2", time="2024-05-20T00:00:00+08:00"),
-]
-KEPT = [
-    event("penalty.imposed", "P3", severity="serious", decided_on="2024-05-02"),
-    event("licence.granted", "L1"),
-    event("licence.granted", "L2", subject=OTHER_ENTITY),
-]
-LATE = event("penalty.imposed", "P4", decided_on="2014-03-01", **NEVER_PUBLIC)
+INSERT = """insert into erasure select entity_id, kind, 99, record, source, commitment, name, status, public,
+    touched_public, retired_from from erasure where kind = 'event' limit 1"""
+CUT = """select pg_terminate_backend(pid) from pg_stat_activity
+    where application_name = 'creditsvc erase' and wait_event_type = 'Lock'"""
+CONTENTS = "select sequence from event where entity_id = $1 and content is not null order by sequence"
 
 
 @pytest.fixture
 async def log(database, tmp_path, monkeypatch):
-    """A log that began long ago, with two records that retired since and one that came too late."""
-    async with sequencer(database, tmp_path) as one:
-        async with owner(database) as connection, unguarded(connection):
-            await connection.execute("update log_identity set began_at = $1", THEN - timedelta(days=1))
-        with monkeypatch.context() as patched:
-            now = f"timestamptz '{THEN.isoformat()}' as now, false as behind"
-            was = f"select {now}, q.released, q.began_at from ({SQL.now}) as q"  # noqa: S608
-            patched.setitem(SQL._texts, "now", was)
-            async with ledger(database) as (writer, _):
-                outcomes = await writer.submit([OLD, *REPAIRED, *KEPT])
-                assert {one.status for one in outcomes} == {"accepted"}
-        async with ledger(database) as (writer, reader):
-            await writer.submit([LATE])
-            await reader.moments.at(OTHER_ENTITY, "shared", None)
-        await one.drain()
-        await one.sign()
-    return Log(database, tmp_path)
+    return await old_log(database, tmp_path, monkeypatch)
 
 
 async def test_an_older_database_learns_when_its_records_retire(database, tmp_path):
@@ -76,30 +61,6 @@ async def test_an_older_database_learns_when_its_records_retire(database, tmp_pa
     after = await rows(Log(database, tmp_path), "select retired_from, erased from record order by record")
     assert after == before
     assert await found(Log(database, tmp_path)) == []
-
-
-async def erase(log, times=1, after=SOON):
-    async with await erase_pool(log.dsn, Settings()) as pool:
-        erasing = Erasing(pool, after=after)
-        return [await erasing.sweep() for _ in range(times)]
-
-
-async def resign(log):
-    async with sequencer(log.dsn, log.data_dir) as one:
-        await one.drain()
-        await one.sign()
-
-
-async def rows(log, query, *given):
-    async with owner(log.dsn) as connection:
-        return [tuple(row) for row in await connection.fetch(query, *given)]
-
-
-INSERT = """insert into erasure select entity_id, kind, 99, record, source, commitment, name, status, public,
-    touched_public, retired_from from erasure where kind = 'event' limit 1"""
-CUT = """select pg_terminate_backend(pid) from pg_stat_activity
-    where application_name = 'creditsvc erase' and wait_event_type = 'Lock'"""
-CONTENTS = "select sequence from event where entity_id = $1 and content is not null order by sequence"
 
 
 async def test_what_is_over_is_erased_whole_and_nothing_else(log):
@@ -314,91 +275,3 @@ async def test_what_the_log_has_not_placed_waits_and_so_does_what_is_new(log):
     await resign(log)
     assert await erase(log) == [1]
     assert await found(log) == []
-
-
-TAMPERING = {
-    "another commitment": (
-        "update erasure set commitment = sha256('') where sequence = 1 and kind = 'event'",
-        "event 1 (position {}): its leaf hash is not that of the commitment",
-    ),
-    "another commitment of a notice": (
-        "update erasure set commitment = sha256('') where kind = 'notice'",
-        "notice 2 (position {}): its leaf hash is not that of the commitment",
-    ),
-    "a removed row": (
-        "delete from erasure where sequence = 1 and kind = 'event'",
-        "event 1 (position {}): its content is gone, and nothing says that it was erased",
-    ),
-    "another name": (
-        "update erasure set name = 'x' where sequence = 1",
-        ": the names in the search index are not",
-    ),
-    "another flag": (
-        "update event set touches_public = not touches_public where sequence = 1",
-        "event 1 (position {}): its flags are not",
-    ),
-    "another time": (
-        "update record set retired_from = retired_from + interval '1 day' where record = 'P1'",
-        "event 1 (position {}): was erased for another time than its record",
-    ),
-    "a record that is not erased": (
-        "update record set erased = false where record = 'P1'",
-        "event 1 (position {}): was erased, and its record was not",
-    ),
-    "a content that is back": (
-        "update event set content = '', salt = substr(sha256(''), 1, 16) where sequence = 1",
-        "event 1 (position {}): was erased, and its content is still there",
-    ),
-    "a hash that is back": (
-        "update event_identity set content_sha256 = sha256('') where sequence = 1",
-        "event 1 (position {}): its identity is missing",
-    ),
-    "something still shown": (
-        "update record set public = true where record = 'P1'",
-        ": record P1: was erased, and something of it is still shown",
-    ),
-    "a row of nothing": (
-        INSERT,
-        "event 99: was erased, and is not stored",
-    ),
-}
-
-
-@pytest.mark.parametrize("what", TAMPERING)
-async def test_what_somebody_does_to_it_is_found(log, what):
-    statement, expected = TAMPERING[what]
-    await erase(log)
-    kind, number = (expected.split()[0], int(expected.split()[1])) if "{}" in expected else ("event", 1)
-    query = "select position from log_entry where entity_id = $1 and kind = $2 and sequence = $3"
-    at = (await rows(log, query, ENTITY, kind, number))[0][0]
-    async with owner(log.dsn) as connection, unguarded(connection):
-        await connection.execute("alter table erasure disable trigger user")
-        await connection.execute(statement)
-        await connection.execute("alter table erasure enable trigger user")
-    faults = await found(log)
-    name = ENTITY if expected.startswith(":") else f"{ENTITY} "
-    assert any(fault.startswith(name + expected.format(at)) for fault in faults), faults
-
-
-async def test_what_is_erased_before_its_time_is_found(log):
-    """As its owner does it: the record's row says that its time is over, and the rest follows the rules."""
-    async with owner(log.dsn) as connection:
-        await connection.execute(
-            "update record set retired_from = now() - interval '1 day', next_change = null, standing = false,"
-            " public = false, objected = false, listing = false, class = null, since = null, code = null,"
-            " code_group = null, points = 0, amounts = null, points_until = null, begins = false"
-            " where record = 'P3'"
-        )
-        call = "select erase_record($1, 'P3', $2, '{4}', '{null}', '{null}', '{true}', null)"
-        assert await connection.fetchval(call, ENTITY, SOURCE) > 0
-    faults = await found(log)
-    assert f"{ENTITY}: record P3: was erased, and no notice says that its time was over" in faults
-
-
-async def test_what_should_have_been_erased_long_ago_is_found(log):
-    late = [fault for fault in await found(log, erase_after_days=0) if "has not been erased" in fault]
-    assert late == [
-        f"{ENTITY}: record {record}: has not been erased, and its time was over on 2025-12-31"
-        for record in ("P1", "P2")
-    ]
-    assert await found(log, erase_after_days=PATIENT) == []
