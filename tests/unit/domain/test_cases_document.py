@@ -54,7 +54,7 @@ def arrows_of(kind: CaseKind, name: str) -> set[tuple[str, str, str]]:
             if (before, decision) in {("closed", "refused"), ("closed", "referred")}:
                 continue  # refused at the door: nobody is shown the record any more
             said = entry(event_type.name, decision=decision, to="urn:agency:x")
-            given = replace(case(kind, before), appealed=before == "appealed")
+            given = replace(case(kind, before), appealed_at=NOW if before == "appealed" else None)
             found.add((before, moved(given, said, event_type).state, words))
     return found
 
