@@ -20,6 +20,7 @@ import orjson
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
+LONGEST_S = 30.0  # for a first answer
 GRACE_S = 60.0  # beyond the time of a load, for its last answers
 ONE = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
@@ -81,7 +82,19 @@ def generator() -> str:
 
 
 async def run(load: Load, seconds: float) -> Loaded:
-    """Make the load; raises ``RuntimeError`` when any of it was refused or broken."""
+    """Make the load, longer where nothing was answered; ``RuntimeError`` when any was refused or broken."""
+    while True:
+        loaded = await _run(load, seconds)
+        if loaded.refused or loaded.broken:
+            raise RuntimeError(f"{load.kind} {load.path}: {loaded}")
+        if loaded.requests:
+            return loaded
+        if seconds > LONGEST_S:
+            raise RuntimeError(f"{load.kind} {load.path}: no answer within {seconds:.0f} s")
+        seconds *= 2
+
+
+async def _run(load: Load, seconds: float) -> Loaded:
     given = load.given()
     if generator() == "wrk":
         command = _wrk(load, seconds, given)
@@ -101,10 +114,7 @@ async def run(load: Load, seconds: float) -> Loaded:
     lines = [line for line in said.splitlines() if line.startswith("RESULT ")]
     if not lines:
         raise RuntimeError(f"{generator()}: {said[-1000:]}")
-    loaded = Loaded(**json.loads(lines[-1].removeprefix("RESULT ")))
-    if loaded.refused or loaded.broken or not loaded.requests:
-        raise RuntimeError(f"{load.kind} {load.path}: {loaded}")
-    return loaded
+    return Loaded(**json.loads(lines[-1].removeprefix("RESULT ")))
 
 
 def _wrk(load: Load, seconds: float, given: Mapping[str, str]) -> list[str]:
