@@ -10,7 +10,12 @@ import subprocess
 import sys
 import time
 
-TESTS = ("tests/integration/ledger/test_delivery.py", "tests/acceptance/test_faults.py")
+TESTS = (
+    "tests/unit/domain/test_cases_stateful.py",
+    "tests/integration/ledger/test_cases_stateful.py",
+    "tests/integration/ledger/test_delivery.py",
+    "tests/acceptance/test_faults.py",
+)
 
 
 def main() -> int:

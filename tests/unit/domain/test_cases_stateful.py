@@ -360,7 +360,7 @@ class Cases(RuleBasedStateMachine):
 
 
 def test_objections_and_repairs_go_as_the_rules_have_it_whatever_comes():
-    most, steps = (400, 60) if CAMPAIGN else (24, 40)
+    most, steps = (200, 60) if CAMPAIGN else (24, 40)
     chosen = settings(
         max_examples=most,
         stateful_step_count=steps,
