@@ -222,7 +222,10 @@ async def _measure(bench: Bench, wanted: Asked, deadline: float, told: dataset.T
     bench.seconds = max(TURN_LEAST_S, min(TURN_MOST_S, left / (turns(wanted) or 1) - 0.5))
     for name, (measure, _) in MEASURES.items():
         if chosen(wanted, name):
-            await measure(bench)
+            try:
+                await measure(bench)
+            except RuntimeError as error:  # the others are worth having all the same
+                wanted.remarks.append(f"{name}: {error}")
     measures.memory(bench)
     told("counting bytes", 1, 1)
     await measures.space(bench)

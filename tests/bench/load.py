@@ -11,7 +11,7 @@ import secrets
 import shutil
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -47,12 +47,12 @@ class Load:
     token: str | None = None
     type: str | None = None
     connections: int = 32
-    run: str = field(default_factory=lambda: f"{secrets.token_hex(4)}-")  # before the number of every event
 
     def given(self) -> dict[str, str]:
-        """Give what the generators are told."""
-        names = ("kind", "path", "first", "count", "size", "file", "token", "type", "run")
+        """Give what the generators are told; no two runs of a load make the same event."""
+        names = ("kind", "path", "first", "count", "size", "file", "token", "type")
         found = {name: getattr(self, name) for name in names}
+        found["run"] = f"{secrets.token_hex(4)}-"
         found["seed"] = int.from_bytes(secrets.token_bytes(3))
         return {name: str(value) for name, value in found.items() if value is not None}
 

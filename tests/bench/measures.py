@@ -1,6 +1,7 @@
 """What is measured, each thing in turns with what it is held against."""
 
 import asyncio
+import secrets
 import shutil
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -136,7 +137,6 @@ async def lookups_beside_ingest(bench: Bench) -> None:
         tails.append(one.p99_ms)
         rates.append(one.per_s)
         pushed.append((await pushing).per_s * FULL_BATCH)
-        pushes = replace(events(bench, FULL_BATCH), connections=2)
     beside = f"{number(median(rates))} look-ups/s beside {number(median(pushed))} events/s"
     bench.found("p99-ingest", median(tails), beside, tails)
 
@@ -238,10 +238,10 @@ async def sizes(bench: Bench) -> None:
     found = await in_turns(
         {
             "long": lambda: bench.load(
-                replace(one, first=long, count=LONG_COPIES - 1, run=_run()), "appends to long histories"
+                replace(one, first=long, count=LONG_COPIES - 1), "appends to long histories"
             ),
             "short": lambda: bench.load(
-                replace(one, first=short, count=SHORT_COPIES - 1, run=_run()), "appends to short histories"
+                replace(one, first=short, count=SHORT_COPIES - 1), "appends to short histories"
             ),
         },
         bench.rounds,
@@ -251,10 +251,6 @@ async def sizes(bench: Bench) -> None:
     bench.found(
         "history-append", ratio(*(_kept(found, name, "p50_ms") for name in ("long", "short"))), beside
     )
-
-
-def _run() -> str:
-    return Load("", "events").run
 
 
 async def search(bench: Bench) -> None:
@@ -322,8 +318,12 @@ def memory(bench: Bench) -> None:
 
 async def warm(bench: Bench) -> None:
     """Make the keys, and look at what can be looked up."""
-    bench.agency = await bench.service.key("agency", sources=[SOURCE], client_id=f"bench-{_run()}a")
-    bench.partner = await bench.service.key("partner", purpose="bench", client_id=f"bench-{_run()}p")
+    bench.agency = await bench.service.key(
+        "agency", sources=[SOURCE], client_id=f"bench-{secrets.token_hex(4)}"
+    )
+    bench.partner = await bench.service.key(
+        "partner", purpose="bench", client_id=f"bench-{secrets.token_hex(4)}"
+    )
     async with aiohttp.ClientSession() as session:
         for url in (bench.service.url, bench.fastapi):
             for company in (FIRST, FIRST + bench.each - 1) if url else ():
