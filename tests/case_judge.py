@@ -16,6 +16,7 @@ from tests.case_model import (
     LEGAL,
     MOVERS,
     NEEDED,
+    TICK,
     ZONES,
     Dispute,
     Told,
@@ -31,6 +32,20 @@ BY_APPLICANTS = {
     *(f"objection.{move}" for move in ("opened", "appealed", "withdrawn")),
     *(f"repair.{move}" for move in ("applied", "supplemented", "withdrawn")),
 }
+OPENINGS = (
+    *("penalty.imposed", "carrier.inspected", "penalty.imposed", "carrier.inspected", "abnormal.listed"),
+    *("inspection.completed", "licence.granted", "tax.examined"),
+)
+CHANGES = (
+    {"title": "更正"},
+    {"severity": "minor"},
+    {"severity": "serious"},
+    {"decided_on": None},
+    {"decided_on": "2026-12-31"},
+    {"public_until": "2026-11-30"},
+    {"public_until": None},
+    {"valid_until": "2027-01-31"},
+)
 INVALID, CONFLICT, FORBIDDEN, EXISTS = "EventInvalid", "CaseConflict", "Forbidden", "RecordExists"
 CLOSED = {"repair": {"record.revoked": "closed", "record.repaired": "granted"}, "objection": {}}
 
@@ -286,3 +301,19 @@ def said_move(of, move, by, told, number):
     if by != told.holder and "record_source" in CATALOGUE.types[f"credit.{kind}"].optional:
         data["record_source"] = told.holder
     return Said(kind, by, told.number, data)
+
+
+def crossed(told, due):
+    """What changes of a record at a boundary while nothing is said of it."""
+    before = due - TICK
+    if told.retired(due):
+        if not told.retired(before):
+            yield "record.retired", None
+        return
+    if told.public(before) != told.public(due):
+        yield ("publicity.began" if told.public(due) else "publicity.ended"), None
+    if told.counted(due):
+        if told.standing(before) and not told.standing(due):
+            yield "record.expired", None
+        if told.points(before) != told.points(due):
+            yield "score.stepped", told.points(due)
