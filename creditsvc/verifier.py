@@ -38,6 +38,10 @@ NOTE_BYTES_MAX, SIGNATURES_MAX = 2**16, 64
 PROOF_HASHES_MAX, SIZE_MAX = 63, 2**63 - 1
 FAR_FUTURE = 253_402_300_799  # the last second of the year 9999, as a POSIX time
 PROOF_MAGIC = "c2sp.org/tlog-proof@v1"
+# What an organisation states of a case may be shown without its words: what those are, and what is left.
+PARTY, WORDS = "urn:entity:", ("reason", "note", "evidence")
+STATEMENTS = r"credit\.(objection\.(opened|appealed|withdrawn)|repair\.(applied|supplemented|withdrawn))"
+LEFT = {"record", "record_source", "objection", "repair", "ground", "commitment"}
 
 _NAME = r"([^+\s\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,255})"  # of a key
 _NUMBER = "(0|[1-9][0-9]{0,18})"
@@ -379,14 +383,17 @@ class Log:
         self.positions[hashed] = index
         return opened
 
-    def proof(self, text: str) -> tuple[dict[str, Any], bytes | None]:
-        """Check a tlog-proof that brings its leaf along; gives the leaf and the salt, none once erased."""
+    def proof(self, text: str) -> tuple[dict[str, Any], dict[Any, Any]]:
+        """Check a tlog-proof that brings its leaf along; gives the leaf, and what comes with it.
+
+        That is the salt, or what is withheld where the event is shown in part, or nothing once erased.
+        """
         proof = parse_proof(text)
         match json_of(proof.extra or b"null"):
-            case {"leaf": dict(leaf), **more} if more.keys() <= {"salt"}:
+            case {"leaf": dict(leaf), **more} if more.keys() <= {"salt"} or more.keys() == {"withheld"}:
                 hashed = leaf_hash(canonical(leaf))
                 self.entry(hashed, proof.index, proof.hashes, proof.checkpoint)
-                return leaf, decoded(str(more["salt"]), SALT_BYTES) if more else None
+                return leaf, more
         raise Wrong("the proof does not bring along what it is a proof of")
 
     def consistency(self, text: str) -> tuple[int, int]:
@@ -436,6 +443,8 @@ class Evidence:
         self.erased: dict[
             str, bytes
         ] = {}  # leaf hashes of entries that the service has no content of any more
+        self.parted: set[str] = set()  # entries that somebody is shown in part
+        self._statements: set[Identity] = set()  # the same, as histories have them
         self._continued: list[tuple[int, int]] = []  # sizes, older and newer, shown to be of one log
         self._listed: set[str] = set()  # organisations of which pages of proofs are given
         self._told: dict[Identity, list[Told]] = {}
@@ -586,7 +595,8 @@ class Evidence:
 
     def _proof(self, text: str) -> str:
         log = self._known()
-        leaf, salt = log.proof(text)
+        leaf, more = log.proof(text)
+        salt = decoded(str(more["salt"]), SALT_BYTES) if "salt" in more else None
         hashed = leaf_hash(canonical(leaf))
         index = log.positions[hashed]
         if leaf != json.loads(_leaf(leaf, leaf.get("source"), decoded(leaf["commitment"], HASH_BYTES))):
@@ -594,10 +604,13 @@ class Evidence:
         name = _named(leaf["entity"], leaf)
         self._place(name, index, hashed)
         self._bound[hashed] = leaf
-        if salt is None:
-            self.erased[name] = hashed
-        else:
+        if salt is not None:
             self._told.setdefault(None, []).append((name, leaf, salt, hashed))
+        elif "withheld" in more:
+            _require_party(name, leaf.get("source"), leaf["entity"], more["withheld"])
+            self.parted.add(name)
+        else:
+            self.erased[name] = hashed
         cosigned = self._cosigned(log.checkpoint(parse_proof(text).checkpoint).note)
         return f"{name} stands at position {index}, recorded at {_short(leaf['recorded_at'])}{cosigned}"
 
@@ -614,14 +627,14 @@ class Evidence:
 
     def _history(self, found: tuple[str | None, Found | None, Found]) -> str:
         page, before, item = found
-        event, salt = item["event"], decoded(item["salt"], SALT_BYTES)
+        event = item["event"]
         entity, name = event["subject"], _named(event["subject"], item, of="event")
         if page not in {None, entity}:
             raise Wrong(f"{name}: stands in the history of another, {_short(page)}")
-        if self.events.setdefault(entity, {}).setdefault(_whole(item["sequence"]), item) != item:
-            raise Wrong(f"{name}: is told in two ways")
+        salt, committed = self._committed(name, item)
+        self._keep(name, item)
         leaf = {**item, "entity": entity}
-        hashed = leaf_hash(_leaf(leaf, event["source"], commitment(salt, canonical(event))))
+        hashed = leaf_hash(_leaf(leaf, event["source"], committed))
         index, _ = self.placed.get(name, (None, b""))
         at = name if index is None else f"{name} (position {index})"
         if not self._is_logged(name, hashed) and entity in self._listed:
@@ -632,8 +645,32 @@ class Evidence:
         if before is not None:
             self._require_after(at, before, item)
         self._bound[hashed] = {**leaf, "source": event["source"]}
+        what = "its leaf hash stands for" if index is None else "the log holds"
+        if salt is None:
+            return f"event is shown in part: its commitment is what {what}"
         self._told.setdefault((event["source"], event["id"]), []).append((name, leaf, salt, hashed))
-        return f"event is what {'its leaf hash stands for' if index is None else 'the log holds'}"
+        return f"event is what {what}"
+
+    def _committed(self, name: str, item: Found) -> tuple[bytes | None, bytes]:
+        """Give the salt of an event, none where it is shown in part, and what its leaf commits to."""
+        if "salt" in item:
+            if "withheld" in item or "commitment" in item:
+                raise Wrong(f"{name}: is shown both whole and in part")
+            salt = decoded(item["salt"], SALT_BYTES)
+            return salt, commitment(salt, canonical(item["event"]))
+        require_part(name, item["event"], item["withheld"])
+        self.parted.add(name)
+        self._statements.add((item["event"]["source"], item["event"]["id"]))
+        return None, decoded(item["commitment"], HASH_BYTES)
+
+    def _keep(self, name: str, item: Found) -> None:
+        """Keep an event of a history: the whole of it where part of it is given, too."""
+        held = self.events.setdefault(item["event"]["subject"], {})
+        known = held.setdefault(_whole(item["sequence"]), item)
+        whole, part = (known, item) if "salt" in known else (item, known)
+        if known != item and not _is_part(part, whole):
+            raise Wrong(f"{name}: is told in two ways")
+        held[item["sequence"]] = whole
 
     def _require_after(self, name: str, before: Found, item: Found) -> None:
         if not (before["sequence"] < item["sequence"] and before["recorded_at"] < item["recorded_at"]):
@@ -681,7 +718,9 @@ class Evidence:
         logged = self._is_logged(name, hashed)
         item = self.events.get(found["entity"], {}).get(found["sequence"])
         facts = ("recorded_at", "leaf_hash", "salt")
-        told = item is not None and any(item[fact] != found.get(fact, item[fact]) for fact in facts)
+        told = item is not None and any(
+            item[fact] != found.get(fact, item[fact]) for fact in facts if fact in item
+        )
         if told or (item is not None and item["event"]["id"] != found["id"]):
             raise Wrong(f"{name}: the receipt and the history tell of it in two ways")
         leaf, bound = self._bound.get(hashed), ("entity", "sequence", "recorded_at", "source")
@@ -699,10 +738,18 @@ class Evidence:
             if not self._is_of(one, event, contents):
                 raise Wrong(f"{one[0]}: is not the content of the event {_short(event['id'])} as sent")
         found = same or [one for one in self._told.get(None, []) if self._is_of(one, event, contents)]
+        if not found and identity in self._statements:
+            raise Missing(
+                f"event {_short(event['id'])}: is shown in part, without its salt: give its receipt"
+            )
         if not found:
             raise Wrong(f"event {_short(event['id'])}: no receipt, proof or history given speaks of it")
-        for _, leaf, _, hashed in found:
+        for name, leaf, salt, hashed in found:
             self._bound[hashed] = {**leaf, "source": event["source"]}
+            part = self.events.get(leaf["entity"], {}).get(leaf.get("sequence", 0))
+            if part is not None and "salt" not in part:
+                whole = {"salt": b64encode(salt).decode(), "event": {**event, "subject": leaf["entity"]}}
+                self._keep(name, {**part, **whole})
         return f"event is the content of {found[0][0]}"
 
     def _is_of(self, told: Told, event: Found, contents: dict[str, bytes]) -> bool:
@@ -731,16 +778,23 @@ class Evidence:
         """Say what is shown, each once, with how often."""
         for (where, what), count in self.shown.items():
             yield f"{where}: {what}" + (f", {count} times" if count > 1 else "")
-        names = [_named(entity, item) for entity, held in self.events.items() for item in held.values()]
+        names = [_named(entity, item) for entity, item in self._items_held()]
         if names:
             proven = sum(self.placed.get(name, (0, b""))[1] in self._bound for name in names)
             yield f"{proven} of {len(names)} events are proven to be in the log"
         if self.erased:
             yield f"{len(self.erased)} entries were erased: the log has their leaves, nobody their contents"
+        whole = {_named(entity, item) for entity, item in self._items_held() if "salt" in item}
+        if parted := len(self.parted - whole):
+            said = "of the organisation are shown in part: what is shown of them is the service's word"
+            yield f"{parted} statements {said}"
         if hollow := sum(hashed not in self._bound for _, hashed in self.placed.values()):
             yield f"not shown: that {hollow} leaves in the log are those of the events that they are called"
         if apart := self._apart():
             yield f"not shown: that the newest checkpoint continues those of {', '.join(map(str, apart))}"
+
+    def _items_held(self) -> Iterable[tuple[str, Found]]:
+        return ((entity, item) for entity, held in self.events.items() for item in held.values())
 
     def faults(self) -> list[str]:
         """Name what is wrong, and what could not be checked for want of something else."""
@@ -775,6 +829,32 @@ def _whole(value: object) -> int:
     if type(value) is not int or not 0 <= value <= SIZE_MAX:
         raise TypeError
     return value
+
+
+def _require_party(name: str, source: Any, entity: str, withheld: Any) -> None:
+    """Refuse what nobody may be shown in part: all but an organisation's own words in what it states."""
+    if source != PARTY + entity:
+        raise Wrong(f"{name}: no salt is given, and only an organisation's own statements may be without")
+    if not withheld or withheld != [f"/data/{one}" for one in WORDS if f"/data/{one}" in withheld]:
+        raise Wrong(f"{name}: what is withheld is not what may be")
+
+
+def require_part(name: str, event: Found, withheld: Any) -> None:
+    """Refuse what is no part of such a statement, since its leaf does not tell what it was."""
+    _require_party(name, event["source"], event["subject"], withheld)
+    if not re.fullmatch(STATEMENTS, event["type"]) or not event["data"].keys() <= LEFT:
+        raise Wrong(f"{name}: what is shown of it is no part of what an organisation may state")
+
+
+def _is_part(part: Found, whole: Found) -> bool:
+    """Tell whether an event that is shown in part is the one that is shown whole."""
+    if "salt" in part or "salt" not in whole:
+        return False
+    event, words = whole["event"], [one for one in WORDS if one in whole["event"]["data"]]
+    left = {name: value for name, value in event["data"].items() if name not in words}
+    shown = {"withheld": [f"/data/{one}" for one in words], "event": {**event, "data": left}}
+    facts = ("sequence", "recorded_at", "leaf_hash")
+    return all(part[fact] == whole[fact] for fact in facts) and all(part[one] == shown[one] for one in shown)
 
 
 def _leaf(facts: Found, source: Any, committed: bytes) -> bytes:

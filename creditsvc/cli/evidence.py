@@ -71,6 +71,13 @@ def command(entity: str, url: str, key: str | None, since: Path | None, patience
     gathered = asyncio.run(_gather(Remote(address, key), entity, older, patience))
     output.write_bytes(orjson.dumps({"bundle": BUNDLE, "documents": gathered}, option=orjson.OPT_INDENT_2))
     click.echo(f"{output}: {counted(len(gathered), 'document')}; `creditsvc verify` checks it", err=True)
+    if parted := _parted(gathered):
+        click.echo(f"{counted(parted, 'statement')} of the organisation shown to you in part", err=True)
+
+
+def _parted(gathered: Document) -> int:
+    pages = (page for name, page in gathered.items() if name.startswith("history "))
+    return sum("withheld" in item for page in pages for item in page["items"])
 
 
 def _older(path: Path) -> str:

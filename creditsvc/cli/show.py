@@ -169,7 +169,7 @@ def _history(events: Sequence[Mapping[str, Any]]) -> Table:
             _plain(item["sequence"]),
             _plain(event["time"][:10]),
             _plain(item["recorded_at"][:19].replace("T", " ")),
-            _plain(f"{event['type'].removeprefix('credit.')}: {_told(data)}"),
+            _plain(f"{event['type'].removeprefix('credit.')}: {_told(data)}{_apart(item)}"),
             _plain(data.get("record") or "-"),
             _plain(event["source"]),
         )
@@ -180,10 +180,13 @@ def _told(data: Mapping[str, Any]) -> str:
     """Say in a few words what an event tells: the fields corrected, else its first plain statement."""
     if isinstance(data.get("changes"), dict):
         return "; ".join(f"{name} = {value}" for name, value in data["changes"].items())
-    told = (
-        data.get(name) for name in ("outcome", "severity", "grade", "decision", "status", "title", "reason")
-    )
-    return next((str(value) for value in told if value), "-")
+    names = ("outcome", "severity", "grade", "decision", "status", "title", "reason", "ground")
+    return next((str(data[name]) for name in names if data.get(name)), "-")
+
+
+def _apart(item: Mapping[str, Any]) -> str:
+    """Say that what an organisation wrote is not shown to this caller."""
+    return " (shown in part)" if item.get("withheld") else ""
 
 
 def _table(*columns: str) -> Table:

@@ -17,6 +17,7 @@ import click
 from creditsvc import logs
 from creditsvc.cli import arguments
 from creditsvc.cli.progress import progress
+from creditsvc.cli.words import counted
 from creditsvc.domain import instants
 from creditsvc.loading.answers import printable
 from creditsvc.verifier import ED25519, Checkpoint, VerifierKey, Wrong
@@ -251,6 +252,9 @@ class _Looking:
         if self.told is None or self.told.note.text != checkpoint.note.text:
             self._say(f"{checkpoint.origin}:", [f"{checkpoint.size} entries, cosigned"])
             self.told = checkpoint
+        if watcher.parted:
+            said = f"{counted(watcher.parted, 'statement')} of organisations shown in part"
+            self._say(f"{checkpoint.origin}:", [f"{said}: what is shown of them is the service's word"])
         return not late
 
     def _could_not(self, why: Exception, advice: str) -> bool:

@@ -12,6 +12,7 @@ from creditsvc.domain import instants
 from creditsvc.domain.cases import Case, procedure_of, running
 from creditsvc.domain.catalogue import Catalogue
 from creditsvc.domain.naming import View
+from creditsvc.domain.parties import is_party
 from creditsvc.domain.records import AWAITED, Record
 from creditsvc.domain.standing import Evaluation
 
@@ -37,12 +38,14 @@ WHO: tuple[Who, ...] = get_args(Who)
 KINDS: tuple[Kind, ...] = get_args(Kind)
 MEMBERS = (
     *("record", "source", "type", "class", "state", "time", "publicity", "objected"),
-    *("cases", "cases.by", "cases.handler", "sequences", "data"),
+    *("cases", "cases.by", "cases.handler", "cases.words", "sequences", "data"),
 )
 
 Seen = frozenset[str]  # members of a record; of one without any nothing is told, nor that it is there
 WHOLE: Seen = frozenset(MEMBERS)
-OPEN: Seen = WHOLE - {"cases.by", "cases.handler"}  # the public is not told who disputes it, nor with whom
+# What an organisation writes in a case nobody has looked over: it is not published, nor passed on.
+MOST: Seen = WHOLE - {"cases.words"}
+OPEN: Seen = MOST - {"cases.by", "cases.handler"}  # the public is not told who disputes it, nor with whom
 NO: Seen = frozenset()
 
 
@@ -56,12 +59,12 @@ def _row(*cells: Seen) -> Mapping[Kind, Seen]:
 TABLE: Mapping[Who, Mapping[Kind, Seen]] = {
     # in the order of KINDS: public, shared, consent, withdrawn, awaited, retired
     "public": _row(OPEN, NO, NO, NO, NO, NO),
-    "partner": _row(WHOLE, WHOLE, NO, NO, NO, NO),
-    "partner-consented": _row(WHOLE, WHOLE, WHOLE, NO, NO, NO),
-    "agency": _row(WHOLE, WHOLE, WHOLE, NO, NO, NO),
+    "partner": _row(MOST, MOST, NO, NO, NO, NO),
+    "partner-consented": _row(MOST, MOST, MOST, NO, NO, NO),
+    "agency": _row(MOST, MOST, MOST, NO, NO, NO),
     "agency-own": _row(WHOLE, WHOLE, WHOLE, WHOLE, WHOLE, NO),
     "entity": _row(WHOLE, WHOLE, WHOLE, WHOLE, WHOLE, NO),
-    "auditor": _row(WHOLE, WHOLE, WHOLE, NO, NO, NO),
+    "auditor": _row(MOST, MOST, MOST, NO, NO, NO),
     "operator": _row(WHOLE, WHOLE, WHOLE, WHOLE, WHOLE, NO),
 }
 # What counts for anything, in a profile or a score: never a record that is withdrawn or awaited.
@@ -71,6 +74,9 @@ COUNTED: frozenset[Kind] = frozenset({"public", "shared", "consent"})
 WIDEST: Mapping[View, Who] = {"public": "public", "shared": "partner-consented"}
 # Of an organisation of which it counts no record this view says nothing, as of one that is not on record.
 SILENT: frozenset[View] = frozenset({"public"})
+# Members of an event's data that are the organisation's words (``cases.words``) where the event is its own.
+# Its commitment for a repair is none of them: the law has it made in public.
+WORDS = ("reason", "note", "evidence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +103,10 @@ class Viewer:
     def at(self, sources: Iterable[str]) -> Who:
         """Tell as what this viewer looks at a record that concerns these sources."""
         return "agency-own" if self.who == "agency" and not self.sources.isdisjoint(sources) else self.who
+
+    def shared(self, source: str) -> Seen:
+        """Tell which members are seen of what a source handed in, as far as it is shared and stands."""
+        return TABLE[self.at((source,))]["shared"]
 
     def is_party(self, source: str) -> bool:
         """Whether records of a source are seen whatever becomes of them."""
@@ -166,6 +176,26 @@ def record_item(
         "data": record.data,
     }
     return {name: value for name, value in whole.items() if name in seen}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A CloudEvent without some members of its data; ``withheld`` are JSON pointers to these."""
+
+    event: dict[str, Any]
+    withheld: tuple[str, ...]
+
+
+def part(event: Mapping[str, Any], seen: Seen) -> Part | None:
+    """Make what is shown of an event to who sees these members of its record; null: it is shown whole.
+
+    All that a record is folded from is in the part.
+    """
+    hidden = [name for name in WORDS if name in event["data"]]
+    if "cases.words" in seen or not is_party(event["source"]) or not hidden:
+        return None
+    data = {name: value for name, value in event["data"].items() if name not in hidden}
+    return Part({**event, "data": data}, tuple(f"/data/{name}" for name in hidden))
 
 
 def _case(case: Case, record: Record, seen: Seen, catalogue: Catalogue, zone: ZoneInfo) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Stored events and records as the domain reads them."""
 
+from base64 import b64encode
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -7,9 +8,11 @@ import asyncpg
 import orjson
 from asyncpg.pool import PoolConnectionProxy
 
-from creditsvc.domain.canonical import leaf, notice_leaf
+from creditsvc.domain.canonical import canonical, commit, leaf, notice_leaf
+from creditsvc.domain.parties import is_party
 from creditsvc.domain.profile import Line, plain
 from creditsvc.domain.records import Entry, Erased
+from creditsvc.domain.views import Part, Seen, part
 from scoring.engine import ZERO, Contribution
 
 Row = asyncpg.Record
@@ -72,6 +75,31 @@ def leaf_of(place: Place, row: Row, commitment: bytes) -> bytes:
     if kind == "notice":
         return notice_leaf(entity, number, row["due"], row["recorded_at"], commitment)
     return leaf(entity, number, row["recorded_at"], row["source"], commitment)
+
+
+def part_of(row: Row, seen: Seen) -> Part | None:
+    """Make what is shown of a stored event to who sees these members of its record; null: all of it."""
+    return part(orjson.loads(row["content"]), seen) if is_party(row["source"]) else None
+
+
+def told(row: Row, seen: Seen) -> dict[str, Any]:
+    """Write a stored event or notice for who sees these members of its record.
+
+    Whole, it comes with its salt. In part it comes with its commitment instead: by the salt, what is withheld
+    could be guessed and the guess be checked.
+    """
+    shown = part_of(row, seen)
+    if shown is None:
+        return {"salt": _base64(row["salt"]), "event": orjson.Fragment(row["content"])}
+    return {
+        "commitment": _base64(commit(row["salt"], row["content"])),
+        "withheld": shown.withheld,
+        "event": orjson.Fragment(canonical(shown.event)),
+    }
+
+
+def _base64(found: bytes) -> str:
+    return b64encode(found).decode()
 
 
 def stored_line(row: Row) -> Line:

@@ -181,7 +181,10 @@ class Feed:
             query = SQL.events if kind == "event" else SQL.notices
             for row in await self._fetch(query, entities, numbers, shares):
                 stored[kind, row["entity_id"], row["sequence"], row["part"]] = row
-        return [item(pick, stored, leaf=reading.leaves) async for pick in in_turns(picks)]
+        return [
+            item(pick, stored, reading.seen(pick.row["holder"]), leaf=reading.leaves)
+            async for pick in in_turns(picks)
+        ]
 
     async def _fetch(self, query: str, *given: Any) -> list[Row]:
         async with self._turn, self._pool.acquire() as connection:

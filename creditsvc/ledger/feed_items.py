@@ -8,7 +8,8 @@ from typing import Any, Literal
 import orjson
 
 from creditsvc.domain import instants
-from creditsvc.ledger.entries import Row, leaf_of
+from creditsvc.domain.views import Seen
+from creditsvc.ledger.entries import Row, leaf_of, told
 from creditsvc.ledger.feed_rules import Showing, Told
 
 ITEM_BYTES = 640  # about what is written of an item beside a content
@@ -47,13 +48,16 @@ class Pick:
         return cls(row, showing, tuple(brought), tuple(parts), size)
 
 
-def item(pick: Pick, stored: Mapping[Place, Row], *, leaf: bool) -> dict[str, Any]:
-    """Write an item; ``stored`` holds its parts. Raises ``LookupError`` where they are not all there."""
+def item(pick: Pick, stored: Mapping[Place, Row], seen: Seen, *, leaf: bool) -> dict[str, Any]:
+    """Write an item for who sees these members of its record; ``stored`` holds its parts.
+
+    Raises ``LookupError`` where they are not all there.
+    """
     row = pick.row
     kind, entity, number = row["kind"], row["entity_id"], row["sequence"]
     made = _head(row["position"], kind, row)
     if pick.showing == "whole":
-        made |= _content(stored[kind, entity, number, "whole"])
+        made |= told(stored[kind, entity, number, "whole"], seen)
     elif leaf:
         commitment = stored[kind, entity, number, "leaf"]["commitment"]
         made["leaf"] = orjson.Fragment(leaf_of((entity, kind, number), row, commitment))
@@ -66,7 +70,8 @@ def item(pick: Pick, stored: Mapping[Place, Row], *, leaf: bool) -> dict[str, An
         }
     if pick.earlier:
         made["earlier"] = [
-            _earlier(told, part, stored["event", entity, told.sequence, part]) for told, part in pick.earlier
+            _earlier(one, part, stored["event", entity, one.sequence, part], seen)
+            for one, part in pick.earlier
         ]
     return made
 
@@ -82,10 +87,6 @@ def _head(position: int | None, kind: str, row: Row) -> dict[str, Any]:
     return made
 
 
-def _content(row: Row) -> dict[str, Any]:
-    return {"salt": b64encode(row["salt"]).decode(), "event": orjson.Fragment(row["content"])}
-
-
-def _earlier(told: Told, part: Part, row: Row) -> dict[str, Any]:
-    made = _head(told.position, "event", row)
-    return made | _content(row) if part == "whole" else made
+def _earlier(earlier: Told, part: Part, row: Row, seen: Seen) -> dict[str, Any]:
+    made = _head(earlier.position, "event", row)
+    return made | told(row, seen) if part == "whole" else made

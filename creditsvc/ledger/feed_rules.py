@@ -18,7 +18,7 @@ from typing import Literal
 
 from creditsvc.domain.catalogue import Catalogue
 from creditsvc.domain.notices import BEGAN, ENDED, EXPIRED, RETIRED, STEPPED
-from creditsvc.domain.views import Kind, Viewer
+from creditsvc.domain.views import Kind, Seen, Viewer
 
 NOTICE_TYPES = frozenset({BEGAN, ENDED, EXPIRED, RETIRED, STEPPED})
 OPENING = frozenset({"opens", "states"})
@@ -123,6 +123,10 @@ class Reading:
 
     def is_party(self, holder: str) -> bool:
         return self.viewer.is_party(holder)
+
+    def seen(self, holder: str) -> Seen:
+        """Tell which members are seen of a record that somebody handed in, where it is shown at all."""
+        return self.viewer.shared(holder)
 
     def show(self, entry: Entry, course: Course | None) -> tuple[Showing | None, tuple[Told, ...]]:
         """Tell how an entry is shown, and which earlier events of its record it brings along.

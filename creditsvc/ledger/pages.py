@@ -12,15 +12,13 @@ from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any, Self
 
-import orjson
-
 from creditsvc.domain import instants
 from creditsvc.domain.account import RecordKey
 from creditsvc.domain.records import Entry, Record, fold
 from creditsvc.domain.standing import Evaluation, Rules, evaluate
-from creditsvc.domain.views import Viewer, record_item
+from creditsvc.domain.views import Seen, Viewer, record_item
 from creditsvc.errors import Malformed, Violation
-from creditsvc.ledger.entries import Row, entry
+from creditsvc.ledger.entries import Row, entry, told
 from creditsvc.ledger.folds import EVENTS_PER_UNIT, SQL, Charge, Folds, free, in_thread
 from creditsvc.store.database import Pool
 
@@ -59,6 +57,15 @@ class Page:
 
     items: list[Any]
     next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An event as it is stored, the record that it is of, and which members of that the viewer sees."""
+
+    row: Row
+    record: Record
+    seen: Seen
 
 
 class Pages:
@@ -115,21 +122,21 @@ class Pages:
     ) -> Page:
         """List events, oldest first, of the records that the viewer sees."""
         page = await self.events(entity, viewer, at, after=after, limit=limit, charge=charge)
-        return Page([_event_item(row) for row in page.items], page.next)
+        return Page([_event_item(one) for one in page.items], page.next)
 
     async def events(
         self, entity: str, viewer: Viewer, at: datetime, *, after: int, limit: int, charge: Charge = free
     ) -> Page:
-        """List the same as they are stored."""
+        """List the same as they are stored (``Shown``)."""
         return await _page(self._events(entity, viewer, at, (after, limit), charge), at, limit)
 
-    async def event(self, entity: str, viewer: Viewer, at: datetime, sequence: int) -> Row | None:
+    async def event(self, entity: str, viewer: Viewer, at: datetime, sequence: int) -> Shown | None:
         """Give one event as it is stored, if the viewer's history has it."""
         rows = [
             row for row in await self._stored(entity, at, (sequence - 1, 1)) if row["sequence"] == sequence
         ]
-        seen = await self._seen(entity, viewer, at, rows, 0)
-        return seen[0][0] if seen else None
+        shown = await self._seen(entity, viewer, at, rows, 0)
+        return shown[0] if shown else None
 
     async def erased(
         self, entity: str, viewer: Viewer, at: datetime, span: tuple[int, int], limit: int
@@ -146,19 +153,19 @@ class Pages:
 
     async def _events(
         self, entity: str, viewer: Viewer, at: datetime, place: tuple[int, int], charge: Charge
-    ) -> AsyncIterator[tuple[int, Row]]:
+    ) -> AsyncIterator[tuple[int, Shown]]:
         after, limit = place
         hidden = 0
         charged: set[RecordKey] = set()
         for chunk in _chunks(limit):
             rows = await self._stored(entity, at, (after, chunk))
-            seen = await self._seen(entity, viewer, at, rows, hidden)
-            for row, record in seen:
-                if (key := (row["record"], row["holder"])) not in charged:
+            shown = await self._seen(entity, viewer, at, rows, hidden)
+            for one in shown:
+                if (key := (one.row["record"], one.row["holder"])) not in charged:
                     charged.add(key)
-                    charge(len(record.sequences) / EVENTS_PER_UNIT)
-                yield row["sequence"], row
-            hidden += len(rows) - len(seen)
+                    charge(len(one.record.sequences) / EVENTS_PER_UNIT)
+                yield one.row["sequence"], one
+            hidden += len(rows) - len(shown)
             if len(rows) < chunk:
                 return
             after = rows[-1]["sequence"]
@@ -170,14 +177,14 @@ class Pages:
 
     async def _seen(
         self, entity: str, viewer: Viewer, at: datetime, rows: list[Row], hidden: int
-    ) -> list[tuple[Row, Record]]:
+    ) -> list[Shown]:
         """Leave out events of records that the viewer does not see: the one rule for every answer."""
         folded = await self._folded(entity, {(row["record"], row["holder"]) for row in rows}, at, hidden)
         found = ((row, *folded[row["record"], row["holder"]]) for row in rows)
         return [
-            (row, record)
+            Shown(row, record, seen)
             for row, record, evaluation in found
-            if viewer.sees(record, evaluation, self._rules.catalogue)
+            if (seen := viewer.seen(record, evaluation, self._rules.catalogue))
         ]
 
     async def _folded(
@@ -222,11 +229,11 @@ async def _page(found: AsyncIterator[tuple[int, Any]], at: datetime, limit: int)
     return Page(items, None)
 
 
-def _event_item(row: Row) -> dict[str, Any]:
+def _event_item(shown: Shown) -> dict[str, Any]:
+    row = shown.row
     return {
         "sequence": row["sequence"],
         "recorded_at": instants.text(row["recorded_at"]),
         "leaf_hash": b64encode(row["leaf_hash"]).decode(),
-        "salt": b64encode(row["salt"]).decode(),
-        "event": orjson.Fragment(row["content"]),
+        **told(row, shown.seen),
     }

@@ -10,6 +10,7 @@ from creditsvc.ledger.moments import Seen
 from creditsvc.ledger.pages import Page
 from creditsvc.web import limits, reading
 from creditsvc.web.asking import PURPOSE
+from creditsvc.web.history_shapes import History
 from creditsvc.web.keys import CATALOGUE, READER
 from creditsvc.web.parameters import (
     AS_OF,
@@ -22,7 +23,7 @@ from creditsvc.web.parameters import (
     limit,
 )
 from creditsvc.web.routes import Parameter, Response, Route, Schema
-from creditsvc.web.shapes import History, Profile, Records
+from creditsvc.web.shapes import Profile, Records
 
 DEFAULT_PAGE, LONGEST_PAGE = 100, 1_000
 HEADERS = (ETAG, CACHE_CONTROL)
@@ -119,7 +120,10 @@ ROUTES = (
         name="history",
         tag="entities",
         summary="Its events, oldest first",
-        description="Each with its sequence, the time it was recorded, and its leaf hash.",
+        description=(
+            "Each with its sequence, the time it was recorded, and its leaf hash. What an organisation wrote "
+            "in a case is shown to those who are party to the record; others see its event in part."
+        ),
         parameters=(ENTITY, AS_OF, CURSOR, LIMIT, IF_NONE_MATCH, PURPOSE),
         responses={200: Response("A page of events", History, headers=HEADERS), 304: NOT_MODIFIED},
     ),

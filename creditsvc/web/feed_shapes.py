@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from creditsvc.web.history_shapes import Commitment, InPart, Withheld
 from creditsvc.web.shapes import Hash, Instant, Shape
 
 Position = Annotated[int, Field(ge=0, description="In the log: the index of its leaf")]
@@ -27,6 +28,25 @@ class EarlierEvent(Shape):
     event: Content | None = None
 
 
+class EarlierEventInPart(Shape):
+    """Such an event by the organisation itself, without its words."""
+
+    position: Position
+    entity: str
+    sequence: Sequence
+    recorded_at: Instant
+    leaf_hash: Hash
+    commitment: Commitment
+    withheld: Withheld
+    event: InPart
+
+
+Earlier = Annotated[
+    list[EarlierEvent | EarlierEventInPart] | None,
+    Field(description="Earlier events of the record that this one opened: they are shown here alone"),
+]
+
+
 class FeedEvent(Shape):
     """An event."""
 
@@ -37,10 +57,20 @@ class FeedEvent(Shape):
     leaf_hash: Hash
     salt: Salt
     event: Content
-    earlier: Annotated[
-        list[EarlierEvent] | None,
-        Field(description="Earlier events of the record that this one opened: they are shown here alone"),
-    ] = None
+    earlier: Earlier = None
+
+
+class FeedEventInPart(Shape):
+    """What an organisation itself stated, without its words, for who is not party to the record."""
+
+    position: Position
+    entity: str
+    sequence: Sequence
+    recorded_at: Instant
+    leaf_hash: Hash
+    commitment: Commitment
+    withheld: Withheld
+    event: InPart
 
 
 class FeedNotice(Shape):
@@ -125,7 +155,7 @@ class FeedNoticeLeaf(Shape):
 class FeedPage(Shape):
     """A page of the feed. Without items it is a sign of life: there is nothing new up to `next`."""
 
-    items: list[FeedEvent | FeedNotice | FeedWithdrawal | FeedEventLeaf | FeedNoticeLeaf]
+    items: list[FeedEvent | FeedEventInPart | FeedNotice | FeedWithdrawal | FeedEventLeaf | FeedNoticeLeaf]
     next: Annotated[int, Field(ge=0, description="The position to ask from")]
     size: Annotated[int, Field(ge=0, description="Size of the newest checkpoint: `next` goes no further")]
     complete_until: Annotated[

@@ -13,7 +13,8 @@ from aiohttp import web
 from creditsvc import verifier
 from creditsvc.domain import canonical
 from creditsvc.errors import Malformed, NotFound, ProofPending, Violation
-from creditsvc.ledger.entries import Row, leaf_of
+from creditsvc.ledger.entries import Row, leaf_of, part_of
+from creditsvc.ledger.pages import Shown
 from creditsvc.ledger.tiles import Tile
 from creditsvc.web import auth, limits, reading
 from creditsvc.web.asking import PURPOSE
@@ -91,20 +92,21 @@ async def proof(request: web.Request) -> web.Response:
     reader, viewer = request.app[READER], reading.viewer(request, entity)
     seen, viewer = await reading.moment(request, entity, viewer, None)
     sequence = _SEQUENCE.fullmatch(request.match_info["sequence"])
-    row = None
+    row, more = None, {}
     if sequence is not None:
         place, at = int(sequence[0]), seen.moment.valid_from
-        row = await reader.pages.event(entity, viewer, at, place)
-        if row is None:
+        shown = await reader.pages.event(entity, viewer, at, place)
+        if shown is None:
             row = next(iter(await reader.pages.erased(entity, viewer, at, (place - 1, place), 1)), None)
+        else:
+            row, more = shown.row, _opening(shown)
     if row is None:
         raise NotFound("There is no such event on show.")
     leaf = _leaf(entity, row)
     newest, proven = await request.app[LOG].prove(entity, {row["sequence"]: canonical.leaf_hash(leaf)})
     if not proven:
         raise ProofPending("No checkpoint is beyond this event yet", retry_after_s=RETRY_AFTER_S)
-    salt = {} if _is_erased(row) else {"salt": b64encode(row["salt"]).decode()}
-    extra = canonical.canonical({"leaf": orjson.loads(leaf), **salt})
+    extra = canonical.canonical({"leaf": orjson.loads(leaf), **more})
     told = verifier.Proof(proven[0].index, tuple(proven[0].hashes), extra, newest.note)
     return _text(told.text(), _own(request), Vary="Authorization")
 
@@ -118,9 +120,9 @@ async def proofs(request: web.Request) -> web.Response:
     seen, viewer = await reading.moment(request, entity, viewer, None, charge)
     at = seen.moment.valid_from
     page = await reader.pages.events(entity, viewer, at, after=after, limit=count, charge=charge)
-    through = _SEQUENCE_MAX if page.next is None else page.items[-1]["sequence"]
+    through = _SEQUENCE_MAX if page.next is None else page.items[-1].row["sequence"]
     erased = await reader.pages.erased(entity, viewer, at, (after, through), count)
-    rows = sorted([*page.items, *erased], key=itemgetter("sequence"))
+    rows = sorted([*(one.row for one in page.items), *erased], key=itemgetter("sequence"))
     more = page.next is not None or len(rows) > count or len(erased) == count
     leaves = {row["sequence"]: _leaf(entity, row) for row in rows[:count]}
     bare = {row["sequence"] for row in erased}
@@ -143,6 +145,14 @@ async def proofs(request: web.Request) -> web.Response:
     }
     headers = {"Cache-Control": _own(request), "Vary": "Authorization"}
     return web.Response(body=orjson.dumps(told), content_type="application/json", headers=headers)
+
+
+def _opening(shown: Shown) -> dict[str, Any]:
+    """Give what opens the commitment in a leaf, or what is withheld of the content so that nothing may."""
+    withheld = part_of(shown.row, shown.seen)
+    if withheld is None:
+        return {"salt": b64encode(shown.row["salt"]).decode()}
+    return {"withheld": [*withheld.withheld]}
 
 
 def _leaf(entity: str, row: Row) -> bytes:
@@ -308,8 +318,9 @@ ROUTES = (
         description=(
             "A C2SP tlog-proof. Its `extra` is canonical JSON: `leaf`, which hashes to what the tree holds, "
             "and `salt`, which with the event's canonical JSON gives the leaf's commitment. For events that "
-            "the caller's history shows; any other is not found. Of an event whose content was erased an "
-            "auditor, and who was party to its record, get a proof without a salt. Until a checkpoint is "
+            "the caller's history shows; any other is not found. Of one that it shows in part there is "
+            "`withheld` instead of a salt. Of an event whose content was erased an "
+            "auditor, and who was party to its record, get a proof without either. Until a checkpoint is "
             "beyond the event: 404 with the type `proof-pending`, and Retry-After."
         ),
         parameters=(

@@ -186,26 +186,6 @@ class Records(Shape):
     next: Next
 
 
-class Recorded(Shape):
-    """One event as recorded."""
-
-    sequence: int
-    recorded_at: Instant
-    leaf_hash: Hash
-    salt: Salt
-    event: Annotated[dict[str, Any], Field(description="The CloudEvent, in canonical JSON")]
-
-
-class History(Shape):
-    """A page of events, oldest first."""
-
-    entity: str
-    valid_from: View
-    valid_until: Instant | None
-    items: list[Recorded]
-    next: Next
-
-
 class Match(Shape):
     """Why a name matches: as a whole, by its beginning, by a part, or by parts apart."""
 

@@ -7,7 +7,18 @@ from datetime import datetime
 from typing import Any, Literal
 
 from creditsvc.domain import instants
-from creditsvc.verifier import INTEGER_MAX, Wrong, canonical, commitment, event_leaf, leaf_hash, notice_leaf
+from creditsvc.verifier import (
+    HASH_BYTES,
+    INTEGER_MAX,
+    Wrong,
+    canonical,
+    commitment,
+    decoded,
+    event_leaf,
+    leaf_hash,
+    notice_leaf,
+    require_part,
+)
 
 Kind = Literal["event", "notice"]
 ENTITY_MAX = 200
@@ -23,6 +34,7 @@ class Entry:
     number: int
     recorded_at: datetime
     hashed: bytes  # of the leaf that its content makes
+    parted: bool = False  # shown in part: the leaf is made from its commitment
 
     def __str__(self) -> str:
         return f"position {self.position}, {self.entity}, {self.kind} {self.number}"
@@ -36,6 +48,8 @@ def position_of(item: Any) -> int | None:
 
 def read(item: Any) -> Entry:
     """Read an entry and hash its leaf from its salt and content, or from the leaf that stands for them.
+
+    Or, where an organisation's own statement is shown in part, from its commitment.
 
     Raises ``Wrong`` for what is not an entry, or says different things of itself.
     """
@@ -54,11 +68,17 @@ def read(item: Any) -> Entry:
             raise Wrong("this is neither an event nor a notice")
     if not 0 <= position <= INTEGER_MAX or not 0 < number <= INTEGER_MAX:
         raise Wrong("its place is out of bounds")
-    return Entry(position, _entity(entity), kind, number, _instant(recorded), _hash(item, facts))
+    hashed, parted = _hash(item, facts), "withheld" in item
+    return Entry(position, _entity(entity), kind, number, _instant(recorded), hashed, parted)
 
 
 def _hash(item: Mapping[str, Any], facts: Mapping[str, Any]) -> bytes:
     match item:
+        case {"salt": _, "withheld": _} | {"salt": _, "commitment": _} | {"leaf": _, "withheld": _}:
+            raise Wrong("it is shown both whole and in part")
+        case {"withheld": withheld, "commitment": str(given), "event": dict(event), "sequence": _}:
+            _require_part(event, withheld)
+            return leaf_hash(_leaf(facts, event, decoded(given, HASH_BYTES)))
         case {"salt": str(salt), "event": dict(event)}:
             committed = commitment(_decoded(salt), canonical(event))
             return leaf_hash(_leaf(facts, event, committed))
@@ -68,6 +88,13 @@ def _hash(item: Mapping[str, Any], facts: Mapping[str, Any]) -> bytes:
                 raise Wrong("its leaf says something else than the entry")
             return leaf_hash(canonical(leaf))
     raise Wrong("there is neither its content nor its leaf")
+
+
+def _require_part(event: Mapping[str, Any], withheld: Any) -> None:
+    try:
+        require_part("it", event, withheld)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise Wrong("it is shown in part, and not as such a part is") from error
 
 
 def _leaf(facts: Mapping[str, Any], event: Mapping[str, Any], committed: bytes) -> bytes:

@@ -93,7 +93,8 @@ class Follower:
         if "withdrawn" in item and "leaf" not in item:
             raise Unanswered("this key is not shown every entry: an auditor's is needed")
         try:
-            found[position] = entries.read(item)
+            found[position] = entry = entries.read(item)
+            self.faults.parted += entry.parted
         except Wrong as wrong:
             self._wrong(f"position {position}: {wrong}")
 

@@ -108,6 +108,7 @@ class Watcher:
         self._cosigner = cosigner
         self._manner = manner or Manner()
         self._full = full
+        self.parted = 0  # how many statements of organisations the last look read in part
 
     async def look(self) -> tuple[Checkpoint, list[str]]:
         """Look once; gives the checkpoint, cosigned, and what is late.
@@ -127,6 +128,7 @@ class Watcher:
                 raise Unfinished(f"it was not read within {self._manner.patience_s:g} s") from error
             raise
         alarm.complete()
+        self.parted = alarm.faults.parted
         self._full = False
         return checkpoint, alarm.faults.late
 

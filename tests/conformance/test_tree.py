@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FILE_MAX_LINES = 400
-ALONE = {"creditsvc/verifier.py": 830}  # one file for those who check, so that they need no other
+ALONE = {"creditsvc/verifier.py": 910}  # one file for those who check, so that they need no other
 FUNCTION_MAX_LINES = 70
 
 # What a run or a build leaves behind; none of it is tracked.

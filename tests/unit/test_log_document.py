@@ -2,13 +2,13 @@
 
 import json
 import re
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from creditsvc.domain import canonical as service
-from creditsvc.domain import instants
+from creditsvc.domain import instants, views
 from creditsvc.ledger.promises import Promises
 from creditsvc.ledger.signing import Signer
 from creditsvc.verifier import (
@@ -94,7 +94,7 @@ def test_the_proofs_hold():
     proof, continued = blocks("proof")[0], blocks("consistency")[0]
     assert parse_proof(proof).extra == canonical({"leaf": json.loads(LEAVES[0]), "salt": b64(SALTS[0])})
     log = Log(LOG)
-    assert log.proof(proof) == (json.loads(LEAVES[0]), SALTS[0])
+    assert log.proof(proof) == (json.loads(LEAVES[0]), {"salt": b64(SALTS[0])})
     log.checkpoint(older)
     assert log.consistency(continued) == (1, 2)
     receipt = {
@@ -112,3 +112,26 @@ def test_the_proofs_hold():
     evidence.check()
     assert evidence.wrong == []
     assert len(evidence.shown) == 7
+
+
+def test_what_is_shown_in_part():
+    whole, part = json.loads(blocks("stated")[0]), json.loads(blocks("part")[0])
+    salt = re.findall(r"salt `([A-Za-z0-9+/]{22}==)`", DOCUMENT)[0]
+    assert canonical(whole) == blocks("stated")[0].rstrip("\n").encode()
+    content = canonical(whole)
+    shown = views.part(whole, views.TABLE["public"]["public"])
+    assert {"event": part["event"], "withheld": tuple(part["withheld"])} == {
+        "event": shown.event,
+        "withheld": shown.withheld,
+    }
+    assert part["commitment"] == b64(service.commit(b64decode(salt), content))
+    recorded_at = instants.parse(part["recorded_at"])
+    committed = b64decode(part["commitment"])
+    leaf = service.leaf(whole["subject"], part["sequence"], recorded_at, whole["source"], committed)
+    assert part["leaf_hash"] == b64(leaf_hash(leaf))
+    in_full = {name: part[name] for name in ("sequence", "recorded_at", "leaf_hash")}
+    evidence = Evidence(LOG, RECEIPTS)
+    for item in (part, {**in_full, "salt": salt, "event": whole}):
+        evidence.take("example", json.dumps({"items": [item]}))
+    evidence.check()
+    assert (evidence.wrong, len(evidence.shown)) == ([], 2)

@@ -41,7 +41,7 @@ left join log_entry l on l.entity_id = k.entity_id and l.kind = 'event' and l.se
 
 -- name: events
 -- Events by their places in their entities: whole, or what their leaves are made of, or neither.
-select e.entity_id, e.sequence, k.part, e.recorded_at, e.leaf_hash,
+select e.entity_id, e.sequence, k.part, e.recorded_at, e.source, e.leaf_hash,
        case when k.part = 'whole' then e.content end as content,
        case when k.part = 'whole' then e.salt end as salt,
        case when k.part = 'leaf' then coalesce(sha256(e.salt || e.content), x.commitment) end as commitment
@@ -51,7 +51,7 @@ left join erasure x on e.content is null and x.entity_id = e.entity_id and x.kin
 
 -- name: notices
 -- The same for notices.
-select n.entity_id, n.number as sequence, k.part, n.recorded_at, n.leaf_hash,
+select n.entity_id, n.number as sequence, k.part, n.recorded_at, n.source, n.leaf_hash,
        case when k.part = 'whole' then n.content end as content,
        case when k.part = 'whole' then n.salt end as salt,
        case when k.part = 'leaf' then coalesce(sha256(n.salt || n.content), x.commitment) end as commitment

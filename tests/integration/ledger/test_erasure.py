@@ -171,7 +171,7 @@ async def test_nobody_is_shown_what_was_erased_and_its_leaf_is_proven(log):
         async def shown(at):
             history = await reader.pages.events(ENTITY, party, at, after=0, limit=50)
             records = await reader.pages.records(ENTITY, party, at, after=0, limit=50, event_type=None)
-            return [row["sequence"] for row in history.items], [item["record"] for item in records.items]
+            return [one.row["sequence"] for one in history.items], [item["record"] for item in records.items]
 
         assert await shown(moment) == ([1, 2, 3, 4, 5], ["P1", "P2", "P3", "L1"])
         assert await shown(datetime.now(UTC)) == ([4, 5], ["P3", "L1"])  # retired: in no view

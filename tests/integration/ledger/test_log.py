@@ -320,7 +320,7 @@ async def test_one_event_is_seen_exactly_where_the_history_has_it(database):
             at = seen.moment.valid_from
             page = await reader.pages.history(ENTITY, viewer, at, after=0, limit=100)
             rows = [await reader.pages.event(ENTITY, viewer, at, sequence) for sequence in range(1, 9)]
-            assert [row["sequence"] for row in rows if row] == [item["sequence"] for item in page.items]
+            assert [one.row["sequence"] for one in rows if one] == [item["sequence"] for item in page.items]
 
 
 async def test_a_promise_is_over_the_receipts_in_their_order(database, tmp_path):
