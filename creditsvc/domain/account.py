@@ -116,7 +116,7 @@ class Account:
         if held.erased:
             raise gone(event)
         record = held.record(rules) if held.entries else None
-        taken = record is None and self._taken(event, rules)
+        taken = record is None and self._taken(event, recorded_at, rules)
         admit(Asked(event, recorded_at, record, taken, self.agencies, rules))
         before = record is not None and held.evaluate(recorded_at, rules, self.zone).concerns_public
         entry = Entry(
@@ -144,12 +144,18 @@ class Account:
         shared.version, shared.since = entry.sequence, recorded_at
         return entry
 
-    def _taken(self, event: Event, rules: Rules) -> bool:
+    def _taken(self, event: Event, at: datetime, rules: Rules) -> bool:
         """Whether another source's record of the number stands."""
         return any(
-            number == event.record and holder != event.holder and _stands(other, rules)
+            number == event.record and holder != event.holder and self._stands(other, at, rules)
             for (number, holder), other in self.held.items()
         )
+
+    def _stands(self, held: Held, at: datetime, rules: Rules) -> bool:
+        """Whether those that the record is shared with see it: as stored, or as entered a moment ago."""
+        if not held.entries:
+            return held.line is not None and held.line.counted
+        return not held.record(rules).withdrawn and not held.evaluate(at, rules, self.zone).retired
 
     def settle(self, at: datetime, rules: Rules) -> Iterator[tuple[Line, Record]]:
         """Fold every record that was loaded whole as of an instant, and bring the summaries in step.
@@ -228,13 +234,6 @@ class Account:
                 standing.summary.add(old, -1)
             if sees(view, new):
                 standing.summary.add(new)
-
-
-def _stands(held: Held, rules: Rules) -> bool:
-    """Whether those that the record is shared with see it: as stored, or as entered a moment ago."""
-    if held.entries:
-        return not held.record(rules).withdrawn
-    return held.line is not None and held.line.counted
 
 
 def sees(view: View, seen: Line) -> bool:

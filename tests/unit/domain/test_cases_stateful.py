@@ -195,8 +195,6 @@ class Cases(RuleBasedStateMachine):
 
     def say(self, entity, said, *, asked=True):
         played = self.played[entity]
-        if any(told.retired(self.now) for told in played.known.told.values()):
-            played.kept.look(self.now)  # as the sweep does long before anybody speaks of it again
         self.now = max(self.now, played.kept.free_from)
         self.sound = False
         played.say(said, self.now)
