@@ -133,7 +133,7 @@ async def _drained(one: Service, told: dataset.Told) -> None:
 
 async def run(wanted: Asked, console: Console) -> report.Run:
     """Measure everything, and end all that was started for it."""
-    deadline = time.monotonic() + wanted.minutes * 60
+    deadline, of = time.monotonic() + wanted.minutes * 60, machine.machine()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with (
         Progress(*columns, console=console, transient=True) as progress,
@@ -159,7 +159,7 @@ async def run(wanted: Asked, console: Console) -> report.Run:
             bench.smaller = (smaller.url, max(dataset.TEMPLATES, wanted.size.each // TENTH))
             data = await _counted(whole)
             await _measure(bench, wanted, deadline, told)
-    found = report.Run(machine.machine(), data, load.generator(), bench.seconds, bench.rounds)
+    found = report.Run(of, data, load.generator(), bench.seconds, bench.rounds)
     found.remarks, found.findings = wanted.remarks, bench.findings
     return found
 

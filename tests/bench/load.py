@@ -84,7 +84,7 @@ def generator() -> str:
 async def run(load: Load, seconds: float) -> Loaded:
     """Make the load, longer where nothing was answered; ``RuntimeError`` when any was refused or broken."""
     while True:
-        loaded = await _run(load, seconds)
+        loaded = await once(load, seconds)
         if loaded.refused or loaded.broken:
             raise RuntimeError(f"{load.kind} {load.path}: {loaded}")
         if loaded.requests:
@@ -94,7 +94,8 @@ async def run(load: Load, seconds: float) -> Loaded:
         seconds *= 2
 
 
-async def _run(load: Load, seconds: float) -> Loaded:
+async def once(load: Load, seconds: float) -> Loaded:
+    """Make the load once, whatever comes of it."""
     given = load.given()
     if generator() == "wrk":
         command = _wrk(load, seconds, given)

@@ -30,6 +30,7 @@ def machine() -> dict[str, str]:
         "memory": f"{memory:.0f} GiB",
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
+        "busy": f"{os.getloadavg()[0]:.1f}",  # what others have it do, if asked before anything is started
         "commit": commit(),
     }
 

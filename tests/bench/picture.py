@@ -38,6 +38,7 @@ def draw(findings: Sequence[Finding]) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img"',
         f'aria-label="What was measured, in relation to the goals"><style>{STYLE}</style>',
         f'<text x="{middle}" y="18" text-anchor="middle">the goal</text>',
+        f'<text class="q" x="{LABELS - 8}" y="18" text-anchor="end">short dashes: the aim</text>',
         f'<text class="q" x="{LABELS}" y="18">10 times worse</text>',
         f'<text class="q" x="{LABELS + BARS}" y="18" text-anchor="end">10 times better</text>',
         f'<line x1="{middle}" x2="{middle}" y1="26" y2="{height - 8}"/>',
@@ -69,4 +70,4 @@ def _times(one: Finding) -> float:
 
 
 def _short(what: str) -> str:
-    return what if len(what) <= 60 else what[:59].rstrip(" ,") + "…"
+    return what if len(what) <= 52 else what[:51].rstrip(" ,") + "…"

@@ -67,6 +67,7 @@ class Run:
             held,
             f"{hardware}, Python {of['python']}, commit {of['commit']}",
             f"load by {self.generator} on the same cores; {turns}",
+            f"load average {of['busy']} before anything of this was started",
         ]
         return told + self.remarks
 

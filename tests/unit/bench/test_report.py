@@ -11,7 +11,7 @@ from tests.bench import picture, report
 from tests.bench.figures import GOALS, Finding
 from tests.bench.peers import pgbench
 
-MACHINE = dict.fromkeys(("cores", "processor", "memory", "system", "python", "commit"), "x")
+MACHINE = dict.fromkeys(("cores", "processor", "memory", "system", "python", "busy", "commit"), "x")
 FINDINGS = [Finding(GOALS["pgbench"], 0.2, "2/s against 10/s"), Finding(GOALS["p99"], 3.0, rounds=[3.0])]
 
 
