@@ -130,14 +130,14 @@ async def lookups_beside_ingest(bench: Bench) -> None:
     pushes = replace(events(bench, FULL_BATCH), connections=2)
     tails, rates, pushed = [], [], []
     for _ in range(bench.rounds):
-        before = await _outcomes(bench)
+        before = await _appended(bench)
         pushing = asyncio.create_task(loads.once(pushes, bench.seconds + 2))
         await asyncio.sleep(1)
         one = await bench.load(bench.numbers(), "look-ups beside ingest")
         tails.append(one.p99_ms)
         rates.append(one.per_s)
         await pushing
-        pushed.append((await _outcomes(bench))["accepted"] - before.get("accepted", 0))
+        pushed.append(await _appended(bench) - before)
     events_per_s = median(pushed) / (bench.seconds + 2)
     beside = f"{number(median(rates))} look-ups/s beside {number(events_per_s)} events/s"
     bench.found("p99-ingest", median(tails), beside, tails)
@@ -205,13 +205,20 @@ async def ingest(bench: Bench) -> None:
 
 async def _outcomes(bench: Bench) -> dict[str, float]:
     """Count the events of all times by their outcome, as the service's metrics tell."""
+    start = 'creditsvc_events_total{outcome="'
+    return {name.split('"')[1]: value for name, value in await _metrics(bench) if name.startswith(start)}
+
+
+async def _appended(bench: Bench) -> float:
+    """Count the events of all transactions so far: those of a batch that is under way count too."""
+    return sum(value for name, value in await _metrics(bench) if name == "creditsvc_append_group_events_sum")
+
+
+async def _metrics(bench: Bench) -> list[tuple[str, float]]:
     async with aiohttp.ClientSession() as session, session.get(f"{bench.service.url}/metrics") as answer:
         lines = (await answer.text()).splitlines()
-    found: dict[str, float] = {}
-    for line in lines:
-        if line.startswith('creditsvc_events_total{outcome="'):
-            found[line.split('"')[1]] = float(line.rpartition(" ")[2])
-    return found
+    rows = [line.rpartition(" ") for line in lines if not line.startswith("#")]
+    return [(name, float(value)) for name, _, value in rows]
 
 
 async def sizes(bench: Bench) -> None:
