@@ -117,12 +117,15 @@ class Organisation:
 
         Of one whose legal life is over only who handed it in, and who has a case to go on with.
         """
-        concerned = any(by == case.by or by in case.had for case in told.cases.values())
-        if by == told.holder:
-            return True
-        if told.retired(at):
-            return concerned and not opens
-        return concerned or by == party(self.entity) or told.counted(at)
+        there = by == party(self.entity) or self.concerned(by, told) or not told.withdrawn
+        if by == told.holder or not told.retired(at):
+            return by == told.holder or there
+        busy = any(by == case.by or by in case.had for case in told.cases.values())
+        return there and busy and not opens
+
+    def concerned(self, by, told):
+        """Whether an agency has to do with a case that is open, or had one before it."""
+        return any(by in case.had or (case.open and by == case.by) for case in told.cases.values())
 
     def _changes(self, said, told):
         if said.kind in {"record.shielded", "record.unshielded"}:
@@ -152,17 +155,23 @@ class Organisation:
     def _moves(self, said, told, of, move, at):
         case = told.cases.get((of, said.data[of]))
         if move in {"opened", "applied"}:
-            if case is not None:
-                return CONFLICT, "case-exists"
-            if told.opening is not None and told.withdrawn:
-                return INVALID, "record-withdrawn"
-            return self._applies(told, at) if of == "repair" else None
+            return self._opens(said, told, case, at)
         if case is None:
-            return INVALID, "case-unknown"
+            known = said.by in {told.holder, party(self.entity)} or self.concerned(said.by, told)
+            return INVALID, "case-unknown" if known else "record-unknown"
         handled = MOVERS.get((of, move), "handler") == "handler"
         if said.by not in ({case.handler} if handled else {case.by, party(self.entity)}):
             return FORBIDDEN, None
         return self._follows(said, told, case, at)
+
+    def _opens(self, said, told, case, at):
+        if case is not None:
+            return CONFLICT, "case-exists"
+        if told.opening is None and (told.revoked or told.repaired):
+            return INVALID, "record-unknown"
+        if told.opening is not None and told.withdrawn:
+            return INVALID, "record-withdrawn"
+        return self._applies(said.by, told, at) if said.move[0] == "repair" else None
 
     def _follows(self, said, told, case, at):
         """What is the matter with a move of whoever may make it."""
@@ -181,9 +190,11 @@ class Organisation:
         days, _ = CLOCKS[told.procedure(case)]["appeal"]
         return end_of(case.since.astimezone(self.zone).date() + days * DAY, self.zone)
 
-    def _applies(self, told, at):
+    def _applies(self, by, told, at):
         if told.opening is None:
             return INVALID, "record-unknown"
+        if by not in {told.holder, party(self.entity)}:
+            return FORBIDDEN, None
         if any(case.kind == "repair" and case.open for case in told.cases.values()):
             return CONFLICT, None
         if told.record_class == "abnormal":

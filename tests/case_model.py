@@ -324,7 +324,7 @@ class Told:
             return True
         if who == "agency" and agency in {
             self.holder,
-            *(name for case in self.cases.values() for name in (case.by, case.handler)),
+            *(name for case in self.cases.values() if case.open for name in (case.by, case.handler)),
         }:
             return True
         if self.withdrawn:

@@ -114,7 +114,7 @@ class Account:
         """Enter one event; raises a ``Refusal`` when the account as it stands doesn't admit it."""
         held = self.held.setdefault(event.key, Held())
         if held.erased:
-            raise gone(event)
+            raise gone(event, rules.catalogue.types[event.type])
         record = held.record(rules) if held.entries else None
         taken = record is None and self._taken(event, recorded_at, rules)
         admit(Asked(event, recorded_at, record, taken, self.agencies, rules))

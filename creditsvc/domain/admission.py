@@ -23,7 +23,10 @@ from creditsvc.domain.standing import Rules
 from creditsvc.errors import CaseConflict, EventInvalid, Forbidden, RecordExists, Violation
 
 MOST_EVENTS_OF_A_RECORD = 1_000  # bounds the fold of one record
-MOST_CASES = 20  # of a kind on one record, so that whoever applies leaves room for whoever decides
+# Of a kind on one record by the organisation, and as many by all agencies for it: so whoever applies leaves
+# room for whoever decides, and no agency takes the organisation's place.
+MOST_CASES = 20
+KEPT_FOR_THE_END = 10  # events by which a record that is full can still be withdrawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +60,14 @@ def admit(asked: Asked) -> None:
     if record is None:
         _admit_first(asked)
         return
-    if len(record.sequences) >= MOST_EVENTS_OF_A_RECORD:
+    if not _is_for(asked.event, record) or _comes_too_late(asked, record):
+        raise _unknown(asked.event)
+    most = MOST_EVENTS_OF_A_RECORD + (KEPT_FOR_THE_END if asked.kind.role in {"revokes", "repairs"} else 0)
+    if len(record.sequences) >= most:
         raise EventInvalid(
             f"A record takes at most {MOST_EVENTS_OF_A_RECORD} events; open a new one",
             [Violation("/data/record", "record-full", "This record has no room for another event")],
         )
-    if not _is_for(asked.event, record) or _comes_too_late(asked, record):
-        raise _unknown(asked.event)
     match asked.kind.role:
         case "moves":
             _admit_move(asked, record)
@@ -105,11 +109,16 @@ def _admit_first(asked: Asked) -> None:
 
 def _is_for(event: Event, record: Record) -> bool:
     """Whether the sender may know of a record: its holder, the organisation, who has to do with its cases."""
+    return _concerns(event, record) or (record.type is not None and not record.withdrawn)
+
+
+def _concerns(event: Event, record: Record) -> bool:
+    """Whether the sender is party to the record, or has to do with its cases."""
     if event.source == record.source or is_party(event.source):
         return True
-    if any(event.source == case.by or event.source in case.handled for case in record.cases):
-        return True
-    return record.type is not None and not record.withdrawn
+    return any(
+        event.source in case.handled or (case.open and event.source == case.by) for case in record.cases
+    )
 
 
 def _comes_too_late(asked: Asked, record: Record) -> bool:
@@ -126,8 +135,9 @@ def _comes_too_late(asked: Asked, record: Record) -> bool:
     return asked.kind.move == "open" or not any(source in {case.by, *case.handled} for case in record.cases)
 
 
-def gone(event: Event) -> EventInvalid:
+def gone(event: Event, kind: EventType) -> EventInvalid:
     """Say that nothing can be said of a record any more whose content was erased; to its holder alone."""
+    _admit_sender(event, kind)
     if event.source != event.holder:
         return _unknown(event)
     return EventInvalid(
@@ -214,6 +224,8 @@ def _case(asked: Asked, record: Record, key: tuple[str, str]) -> Case:
             if asked.kind.role == "repairs" and not case.open:
                 raise CaseConflict(f"The {kind} is {case.state}: that cannot follow")
             return case
+    if not _concerns(asked.event, record):
+        raise _unknown(asked.event)  # whether it is there is not told by asking for its cases
     raise EventInvalid(
         f"There is no such {kind} on this record",
         [Violation(f"/data/{kind}", "case-unknown", "Name it as it was opened, once that has been taken")],
@@ -235,11 +247,14 @@ def _admit_opening(asked: Asked, record: Record) -> None:
             f"This number was used for another {kind} on the record",
             [Violation(f"/data/{kind}", "case-exists", "Use a new number")],
         )
-    if len(own) >= MOST_CASES:
+    alike = [case for case in own if is_party(case.by) == is_party(event.source)]
+    if len(alike) >= MOST_CASES:
         raise EventInvalid(
             f"A record takes at most {MOST_CASES} of these",
             [Violation("/data/record", "record-full", "Turn to the agency that handed the record in")],
         )
+    if record.type is None and record.withdrawn_at is not None:
+        raise _unknown(event)  # it was revoked before it arrived
     if record.withdrawn and record.type is not None:
         raise EventInvalid(
             f"The record is {record.state}: nobody is shown it, and it counts for nothing",
@@ -252,6 +267,8 @@ def _admit_opening(asked: Asked, record: Record) -> None:
 def _admit_application(asked: Asked, record: Record, own: Sequence[Case]) -> None:
     if record.type is None:
         raise _unknown(asked.event)
+    if not is_party(asked.event.source) and asked.event.source != record.source:
+        raise Forbidden("Only the organisation, or the agency that handed the record in, applies for repair")
     if any(case.open for case in own):
         raise CaseConflict("An application for repair of this record is open already")
     if procedure_on("repair", asked.at, record, asked.rules.catalogue, asked.zone).waits == "nothing":

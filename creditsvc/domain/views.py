@@ -22,7 +22,7 @@ Who = Literal[
 """As what somebody looks at a record.
 
 ``partner-consented``: a partner, at an organisation that gave it its consent. ``agency-own``: an agency, at
-a record that it handed in, or with a case that it opened or has to act on. ``entity``: the organisation, at
+a record that it handed in, or with an open case of its own or before it. ``entity``: the organisation, at
 what is held on itself; at others it looks as the public does.
 """
 
@@ -119,7 +119,8 @@ class Viewer:
 
     def seen(self, record: Record, evaluation: Evaluation, catalogue: Catalogue) -> Seen:
         """Tell which members of a record are seen; none where the record is not."""
-        concerned = (record.source, *(name for case in record.cases for name in (case.by, case.handler)))
+        opened = (case for case in record.cases if case.open)
+        concerned = (record.source, *(name for case in opened for name in (case.by, case.handler)))
         return TABLE[self.at(concerned)][kind_of(record, evaluation, catalogue)]
 
     def sees(self, record: Record, evaluation: Evaluation, catalogue: Catalogue) -> bool:

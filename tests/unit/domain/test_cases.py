@@ -1,11 +1,12 @@
 """The state machine of objections and repairs: every move from every state, by everybody."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
 
 from creditsvc.domain import instants
-from creditsvc.domain.admission import MOST_CASES
+from creditsvc.domain.admission import MOST_CASES, MOST_EVENTS_OF_A_RECORD
 from creditsvc.domain.cases import procedure_of, running, withheld_from
 from creditsvc.domain.parties import party
 from creditsvc.errors import CaseConflict, EventInvalid, Forbidden, Refusal
@@ -246,6 +247,45 @@ def test_an_appeal_is_once_and_in_time():
     life.say("objection.decided", **refusal)
     with pytest.raises(CaseConflict):
         life.say("objection.appealed", by=PARTY, **OBJ)
+
+
+def test_agencies_do_not_use_up_what_the_organisation_may_open():
+    life = Life()
+    for number in range(MOST_CASES):
+        by = (OTHER_SOURCE, THIRD_SOURCE)[number % 2]
+        life.say("objection.opened", by=by, objection=f"O{number}")
+        life.say("objection.withdrawn", by=by, objection=f"O{number}")
+    with pytest.raises(EventInvalid):
+        life.say("objection.opened", by=OTHER_SOURCE, objection="O99")
+    assert life.say("objection.opened", by=PARTY, objection="O99").case.state == "opened"
+
+
+def test_only_the_organisation_and_the_holder_apply_for_repair():
+    life = Life()
+    life.at += DUE
+    with pytest.raises(Forbidden):
+        life.say("repair.applied", by=OTHER_SOURCE, **REP)
+    assert life.say("repair.applied", **REP).case.by == SOURCE
+
+
+def test_a_record_that_is_full_can_still_be_revoked():
+    life = Life()
+    life.entries += [
+        replace(life.entries[0], sequence=n, type="credit.record.corrected", data={"changes": {}})
+        for n in range(2, MOST_EVENTS_OF_A_RECORD + 1)
+    ]
+    with pytest.raises(EventInvalid):
+        life.say("record.corrected", changes={"title": "更正"})
+    assert life.say("record.revoked").record.state == "revoked"
+
+
+def test_nobody_objects_to_what_was_revoked_before_it_arrived():
+    life = Life()
+    life.entries.clear()
+    life.say("record.revoked")
+    for by in (SOURCE, PARTY):
+        with pytest.raises(EventInvalid):
+            life.say("objection.opened", by=by, **OBJ)
 
 
 def test_a_number_is_used_once_and_cases_are_bounded():

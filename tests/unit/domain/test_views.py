@@ -150,15 +150,16 @@ def test_what_is_withdrawn_is_so_before_it_asks_for_consent(state):
     assert kind_of(record, evaluate(record, NOW, RULES, ZONE), CATALOGUE) in {"withdrawn", "awaited"}
 
 
-def test_an_agency_with_a_case_is_party_to_the_record_and_no_other_is():
+def test_an_agency_with_an_open_case_is_party_to_the_record_and_no_other_is():
     record = RECORDS["withdrawn"]
     (case,) = record.cases
     evaluation = evaluate(record, NOW, RULES, ZONE)
     another = Viewer("agency", frozenset({OTHER_SOURCE}))
     assert not another.sees(record, evaluation, CATALOGUE)
     for part in ("by", "handler"):
-        having = replace(record, cases=(replace(case, **{part: OTHER_SOURCE}),))
-        assert another.sees(having, evaluation, CATALOGUE)
+        for state, seen in (("opened", True), ("upheld", False), ("withdrawn", False)):
+            having = replace(record, cases=(replace(case, state=state, **{part: OTHER_SOURCE}),))
+            assert another.sees(having, evaluation, CATALOGUE) == seen
 
 
 def test_the_kept_views_count_what_their_viewers_see():
