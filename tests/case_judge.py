@@ -167,6 +167,15 @@ class Organisation:
     def _opens(self, said, told, case, at):
         if case is not None:
             return CONFLICT, "case-exists"
+        own = said.by == party(self.entity)
+        if (
+            sum(
+                one.kind == said.move[0] and (one.by == party(self.entity)) == own
+                for one in told.cases.values()
+            )
+            >= 20
+        ):
+            return INVALID, "record-full"
         if told.opening is None and (told.revoked or told.repaired):
             return INVALID, "record-unknown"
         if told.opening is not None and told.withdrawn:

@@ -42,7 +42,7 @@ KINDS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
     "objected": (PENALTY, OBJECTED, REFERRED),
     "revoked": (PENALTY, ("record.revoked", {"reason": "撤销"})),
     "repaired": (PENALTY, ("record.repaired", {})),
-    "disputed": (PENALTY, OBJECTED, REFERRED, ("record.revoked", {"reason": "撤销"})),
+    "disputed": (PENALTY, OBJECTED, REFERRED, ("record.shielded", {"reason": "重整"})),
     "awaited": (("record.corrected", {"reason": "更正", "changes": {"title": "改"}}),) * LONG,
     "shielded": (PENALTY, ("record.shielded", {"reason": "重整"})),
     "tax": (("tax.indicated", {"indicator": "010101", "occurrences": 3, "decided_on": "2026-04-20"}),),

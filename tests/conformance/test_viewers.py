@@ -34,7 +34,7 @@ objected       P-rHSWN-VE---     PLRHSWNFVE---     PLRHSWNFVE---         PLRHSWN
 revoked        -------------     pl----Nx-----     pl----Nx-----         plRH--NFVE---
 repaired       -------------     pl----Nx-----     pl----Nx-----         plRH--NFVE---
 shielded       -------------     pl----Nx-----     pl----Nx-----         plRH--NFVE---
-disputed       -------------     pl----Nx-----     pl----Nx-----         plRH--NFVE---
+disputed       -------------     pl----Nx-----     pl----Nx-----         plRH--NFVEC--
 awaited        -------------     pl-----------     pl-----------         plRH---FVE---
 tax            -------------     pl----N------     PLRHSWN-VE---         PLRHSWNFVE---
 retired        -------------     pl----N------     pl----N------         pl----N------
@@ -48,7 +48,7 @@ objected       PLRHSWNFVE---     PLRHSWNFVEC--         P-RHSWN-VECAG     P-rHSWN
 revoked        pl----Nx-----     pl----Nx-----         p-RH----VE-AG     -------------
 repaired       pl----Nx-----     pl----Nx-----         p-RH----VE-AG     -------------
 shielded       pl----Nx-----     pl----Nx-----         p-RH----VE-AG     -------------
-disputed       pl----Nx-----     plRH--NxVE---         p-RH----VE-AG     -------------
+disputed       pl----Nx-----     plRH--NxVEC--         p-RH----VECAG     -------------
 awaited        pl-----------     pl-----------         p-RH----VE-AG     -------------
 tax            PLRHSWNFVE---     PLRHSWNFVE---         P-RHSW--VE-AG     -------------
 retired        pl----N------     pl----N------         p----------AG     -------------
@@ -62,7 +62,7 @@ objected       P-RHSWNFVE-A-     PLRHSWNFVECAG
 revoked        p-----Nx---A-     plRH--NFVE-AG
 repaired       p-----Nx---A-     plRH--NFVE-AG
 shielded       p-----Nx---A-     plRH--NFVE-AG
-disputed       p-----Nx---A-     plRH--NFVE-AG
+disputed       p-----Nx---A-     plRH--NFVECAG
 awaited        p------f---A-     plRH---FVE-AG
 tax            P-RHSWNFVE-A-     PLRHSWNFVE-AG
 retired        p-----Nf---A-     pl----N----AG
