@@ -60,6 +60,7 @@ class Settings:
     agency_per_minute: int = 60_000  # per key, requests
     partner_per_minute: int = 600_000
     other_per_minute: int = 6_000  # entity, auditor, operator
+    metrics_agencies: bool = False  # name agencies in /metrics: only where the public cannot scrape it
     trust_forwarded: bool = False  # the address is in X-Forwarded-For: only behind a proxy of yours
     log_level: str = "INFO"
 

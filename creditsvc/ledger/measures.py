@@ -9,6 +9,7 @@ from prometheus_client.registry import Collector
 
 MOST_AGENCIES = 20  # named in metrics: those with most overdue, or else with most open
 OTHER = "other"
+ALL = "all"  # where metrics name no agency: whoever may scrape them need not know what awaits whom
 
 
 class Counted(NamedTuple):
@@ -31,7 +32,7 @@ class OpenCases(Collector):
         self._told: dict[tuple[str, str, str], tuple[int, int]] = {}
 
     def tell(self, counted: Sequence[Counted]) -> None:
-        """Take the counts of now, each agency, kind and step once."""
+        """Take the counts of now."""
         order: dict[str, tuple[int, int]] = {}
         for one in counted:
             overdue, waiting = order.get(one.agency, (0, 0))

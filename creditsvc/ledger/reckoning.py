@@ -30,7 +30,8 @@ log = logging.getLogger(__name__)
 class Reckoning:
     """Sweeps and counts for as long as it is open. Every worker has one; they share the work."""
 
-    def __init__(self, appending: Pool, looking: Pool, rules: Rules) -> None:
+    def __init__(self, appending: Pool, looking: Pool, rules: Rules, *, by_agency: bool = False) -> None:
+        self._by_agency = by_agency
         self._appending = appending
         self._looking = looking
         self._rules = rules
@@ -69,7 +70,10 @@ class Reckoning:
     async def _count(self) -> float:
         async with self._looking.acquire() as connection:
             rows = await connection.fetch(open_cases.SQL.count)
-        measures.OPEN_CASES.tell([measures.Counted(*row) for row in rows])
+        counted = (measures.Counted(*row) for row in rows)
+        measures.OPEN_CASES.tell(
+            [one if self._by_agency else one._replace(agency=measures.ALL) for one in counted]
+        )
         return COUNT_PAUSE_S
 
 

@@ -182,7 +182,8 @@ async def _ledger(app: web.Application) -> AsyncIterator[None]:
     log.prepare(app)
     app[SCORES] = Scores(app[READER].moments, Rankings(app[LOOKUP_POOL]), rules, announced)
     models.prepare(app, announced)
-    reckoning = Reckoning(app[APPEND_POOL], app[LOOKUP_POOL], rules)
+    by_agency = app[SETTINGS].metrics_agencies
+    reckoning = Reckoning(app[APPEND_POOL], app[LOOKUP_POOL], rules, by_agency=by_agency)
     yield
     await reckoning.close()
     await refolder.close()

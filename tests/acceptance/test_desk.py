@@ -56,7 +56,7 @@ async def test_another_agency_is_refused_in_words(api):
 
 async def test_every_worker_tells_the_same_counts_and_the_calendar(api, subject):
     await objection(api, subject, "DESK-2")
-    line = f'creditsvc_cases_open{{agency="{SOURCE}",kind="objection",step="decide"}} '
+    line = 'creditsvc_cases_open{agency="all",kind="objection",step="decide"} '
     async with asyncio.timeout(PATIENCE_S):
         while True:
             answers = [(await api.get("public", "/metrics")).body.decode() for _ in range(4)]
@@ -65,6 +65,7 @@ async def test_every_worker_tells_the_same_counts_and_the_calendar(api, subject)
                 break
             await asyncio.sleep(0.5)
     assert all(len(one) == 1 for one in found), "one series, however many workers count"
+    assert not any(SOURCE in body for body in answers), "what awaits whom is not for everybody"
     until = f'creditsvc_calendar_known_until_timestamp_seconds{{zone="{CHINA}"}}'
     assert all(until in body for body in answers)
 

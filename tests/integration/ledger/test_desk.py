@@ -9,7 +9,7 @@ import pytest
 
 from creditsvc.domain.parties import party
 from creditsvc.domain.workdays import Calendar
-from creditsvc.ledger import desk, fsck, open_cases, reckoning
+from creditsvc.ledger import desk, fsck, measures, open_cases, reckoning
 from creditsvc.ledger.accounts import SQL
 from creditsvc.ledger.calendars import CHINA
 from creditsvc.ledger.pages import Cursor
@@ -192,6 +192,23 @@ async def test_it_is_done_at_start(database):
                     await asyncio.sleep(0.02)
         finally:
             await one.close()
+
+
+async def test_metrics_name_agencies_only_where_they_are_told_to(database, monkeypatch):
+    told = []
+    monkeypatch.setattr(measures.OPEN_CASES, "tell", told.append)
+    await entered(database, PENALTY, objected())
+    async with pools(database) as (appending, looking):
+        for by_agency, expected in ((False, "all"), (True, SOURCE)):
+            told.clear()
+            one = Reckoning(appending, looking, RULES, by_agency=by_agency)
+            try:
+                async with asyncio.timeout(20):
+                    while not told:  # noqa: ASYNC110
+                        await asyncio.sleep(0.02)
+            finally:
+                await one.close()
+            assert [(counted.agency, counted.open) for counted in told[0]] == [(expected, 1)]
 
 
 async def test_objections_that_older_software_folded_are_listed(database):
