@@ -131,6 +131,9 @@ def _shown(evidence: Evidence, profile: Mapping[str, Any]) -> Iterator[str]:
     if erased and not entries:
         yield f"{entity}: not shown: what its profile follows from, for its events were erased"
         return
+    if not entries and _says_nothing(profile):
+        yield f"{entity}: not shown: that nothing stands in this view, for none of its events is shown in it"
+        return
     if not entries:
         raise Wrong(f"{entity}: nothing of the history that the profile is folded from is given")
     told, differing = _nearest(entity, profile, _folded(entity, entries, rules, profile["valid_from"]))
@@ -150,6 +153,12 @@ def _shown(evidence: Evidence, profile: Mapping[str, Any]) -> Iterator[str]:
         yield f"{entity}: not shown: that no other event stands in this view, for {gaps}"
     if any(f"{entity} event {entry.sequence}" not in evidence.placed for entry in entries):
         yield f"{entity}: not shown: that these events are in the log, for proofs are missing"
+
+
+def _says_nothing(profile: Mapping[str, Any]) -> bool:
+    """Whether it tells of no record, as the profile of an organisation whose every record was withdrawn."""
+    told = (*profile["standing"].values(), profile["objections"], profile["listings"])
+    return not any((*told, profile["score"]["factors"]))
 
 
 def _schedule(score: Mapping[str, Any]) -> Schedule:

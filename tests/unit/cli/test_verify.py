@@ -165,6 +165,18 @@ def test_what_is_not_shown_is_said(check):
     assert done.told[-1] == "not shown: that the newest checkpoint continues those of 2"
 
 
+def test_a_profile_that_tells_of_nothing_follows_from_nothing_that_is_shown(check):
+    told = Told(*TOLD.events)
+    nothing = {"standing": dict.fromkeys(told.profile()["standing"], 0), "listings": [], "objections": 0}
+    profile = told.profile() | nothing
+    profile["score"] = profile["score"] | {"factors": []}
+    done = check(profile)
+    said = f"d0: {ENTITY}: not shown: that nothing stands in this view, for none of its events is shown in it"
+    assert (done.exit_code, done.told) == (0, [said])
+    done = check(profile | {"objections": 1})
+    assert done.exit_code == 1
+
+
 @pytest.mark.parametrize(
     ("documents", "said"),
     [
