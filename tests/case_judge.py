@@ -42,6 +42,8 @@ CHANGES = (
     {"severity": "serious"},
     {"decided_on": None},
     {"decided_on": "2026-12-31"},
+    {"decided_on": "1990-01-01"},
+    {"decided_on": "2022-01-05", "severity": "minor"},
     {"public_until": "2026-11-30"},
     {"public_until": None},
     {"valid_until": "2027-01-31"},
@@ -238,6 +240,7 @@ class Organisation:
             told.withdrawn_at = told.withdrawn_at or at
         if said.kind in {"record.corrected", "record.revoked", "record.repaired"}:
             _remedy(told, said, at)
+        told.hear(at)
 
 
 def _remedy(told, said, at):

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from tests.case_days import DAY, after_months, end_of, midnight
+
 TICK = timedelta(microseconds=1)
-DAY = timedelta(days=1)
 SAID_AT = datetime(2026, 5, 4, tzinfo=UTC)  # what the events say they took effect at, to within the hour
 ZONES = {"uscc": "Asia/Shanghai", "usdot": "America/New_York", "siren": "Europe/Paris"}
 CLASSES = {
@@ -103,25 +104,6 @@ def party(entity):
     return f"urn:entity:{entity}"
 
 
-def midnight(day, zone):
-    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
-
-
-def end_of(day, zone):
-    return midnight(day + DAY, zone)
-
-
-def after_months(day, months):
-    """The first day after a period of months: the one after the same day of its last month, or its last."""
-    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
-    for same in range(day.day, 27, -1):
-        try:
-            return date(year, month + 1, same) + DAY
-        except ValueError:
-            continue
-    return date(year, month + 1, day.day) + DAY
-
-
 @dataclass
 class Dispute:
     """A case: what is known of it, and since when."""
@@ -164,6 +146,7 @@ class Told:
     repaired: bool = False
     shielded: bool = False
     withdrawn_at: datetime | None = None
+    over: datetime | None = None  # whatever its cases make of that
     early: set = field(default_factory=set)
     cases: dict = field(default_factory=dict)
 
@@ -241,7 +224,7 @@ class Told:
         ]
         return min(ends, default=None)
 
-    def retired_from(self):
+    def ends(self):
         """A penalty: five years after its last public day by the rule; what was withdrawn: after one."""
         if self.record_class not in {"penalty", "abnormal", "tax"}:
             return None
@@ -255,11 +238,37 @@ class Told:
         if self.revoked or self.repaired:
             last = self.withdrawn_at.astimezone(self.zone).date()
             overs.append(midnight(after_months(last, 12), self.zone))
-        over = min(overs, default=None)
-        kept = not (self.revoked or self.repaired) and any(
-            case.open and case.opened_at < over for case in self.cases.values() if over
-        )
-        return None if kept else over
+        return min(overs, default=None)
+
+    def hear(self, at):
+        """Note when it ends, once something was said of the record itself: with a month of notice.
+
+        What ends earlier with this than it did is left for that month, but no longer than it had without.
+        """
+        before, self.over = self.over, self.ends()
+        if self.over is None:
+            return
+        notice = midnight(after_months(at.astimezone(self.zone).date(), 1), self.zone)
+        if before is None:
+            self.over = max(self.over, notice)
+        elif self.over <= before or self.over <= at:
+            self.over = min(before, max(self.over, notice))
+
+    def retired_from(self):
+        """Not while a case that came in time is open, nor while its refusal may be appealed against."""
+        if self.over is None:
+            return None
+        held = [case for case in self.cases.values() if case.opened_at < self.over]
+        if any(case.open for case in held):
+            return None
+        return max([self.over, *(self.let_go(case) for case in held)])
+
+    def let_go(self, case):
+        """When a case that is decided holds its record no more: with that day, or the time to appeal."""
+        days = 0
+        if (case.kind, case.state, case.appealed_at) == ("objection", "refused", None):
+            days, _ = CLOCKS[self.procedure(case)]["appeal"]
+        return end_of(case.since.astimezone(self.zone).date() + days * DAY, self.zone)
 
     def expires(self):
         last = self.day("valid_until")

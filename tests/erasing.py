@@ -1,5 +1,6 @@
 """What tests of erasing share: an old log in which records are over, and what erases them."""
 
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from creditsvc.ledger.accounts import SQL
@@ -34,10 +35,7 @@ async def old_log(database, tmp_path, monkeypatch):
     async with sequencer(database, tmp_path) as one:
         async with owner(database) as connection, unguarded(connection):
             await connection.execute("update log_identity set began_at = $1", THEN - timedelta(days=1))
-        with monkeypatch.context() as patched:
-            now = f"timestamptz '{THEN.isoformat()}' as now, false as behind"
-            was = f"select {now}, q.released, q.began_at from ({SQL.now}) as q"  # noqa: S608
-            patched.setitem(SQL._texts, "now", was)
+        with clock_at(THEN, monkeypatch):
             async with ledger(database) as (writer, _):
                 outcomes = await writer.submit([OLD, *REPAIRED, *KEPT])
                 assert {one.status for one in outcomes} == {"accepted"}
@@ -47,6 +45,16 @@ async def old_log(database, tmp_path, monkeypatch):
         await one.drain()
         await one.sign()
     return Log(database, tmp_path)
+
+
+@contextmanager
+def clock_at(instant, monkeypatch):
+    """Let the ledger take it that it is another instant."""
+    with monkeypatch.context() as patched:
+        now = f"timestamptz '{instant.isoformat()}' as now, false as behind"
+        was = f"select {now}, q.released, q.began_at from ({SQL.now}) as q"  # noqa: S608
+        patched.setitem(SQL._texts, "now", was)
+        yield
 
 
 async def erase(log, times=1, after=SOON):

@@ -7,11 +7,13 @@ from itertools import count
 from typing import Any
 
 import orjson
+import pytest
 
 from creditsvc.store.clients import create_key
 from creditsvc.store.database import connect
 from tests.conformance.conftest import Service
-from tests.making import OTHER_SOURCE, SOURCE, raw
+from tests.erasing import THEN, clock_at
+from tests.making import OTHER_SOURCE, SOURCE, event, ledger, raw
 from tests.sequencing import settled
 
 PARTNER, CONSENTED = "partner", "partner with consent"
@@ -59,6 +61,16 @@ def name_of(kind: str) -> str:
     return f"Organisation {kind.title()}"
 
 
+async def fill_long_ago(dsn: str) -> None:
+    """Have on record what was over long ago: before there was a log, and before the service starts."""
+    ((kind, data),) = KINDS["retired"]
+    with clock_at(THEN, pytest.MonkeyPatch):
+        async with ledger(dsn) as (writer, _):
+            named = {"subject": entity_of("retired"), "entity_name": name_of("retired")}
+            (taken,) = await writer.submit([event(kind, "R1", **named, **data)])
+            assert taken.status == "accepted"
+
+
 async def fill(service: Service) -> None:
     """Have every kind on record, in the log, and a key for every viewer."""
     connection = await connect(service.dsn)
@@ -78,7 +90,8 @@ async def fill(service: Service) -> None:
         named = {} if kind == "awaited" else {"entity_name": name_of(kind)}
         opening, *rest = events
         made = [(opening[0], {**opening[1], **named}), *rest]
-        await push(service, [raw(name, "R1", subject=entity_of(kind), **data) for name, data in made])
+        if kind != "retired":
+            await push(service, [raw(name, "R1", subject=entity_of(kind), **data) for name, data in made])
         given = f"/v1/entities/{entity_of(kind)}/consents/{CONSENTED.replace(' ', '-')}"
         status, _ = await ask(service, f"entity {kind}", given, "PUT", {})
         assert status == 200

@@ -231,6 +231,15 @@ def running(case: Case, procedure: Procedure) -> Running | None:
     return Running(step, case.routed_at if whole else case.since, clock)
 
 
+def appeal_ends(case: Case, record: Dated, catalogue: Catalogue, zone: ZoneInfo) -> datetime | None:
+    """Give the instant from which a refusal can be appealed against no more; null where none can be."""
+    if case.kind != "objection" or case.state != "refused" or case.appealed:
+        return None
+    clock = procedure_of(case, record, catalogue, zone).clocks["appeal"]
+    last = case.since.astimezone(zone).date() + timedelta(days=clock.days)
+    return instants.start_of(last + timedelta(days=1), zone)
+
+
 def _step(case: Case, procedure: Procedure) -> Step | None:
     if case.kind == "objection" and case.state == "opened":
         return "accept" if "accept" in procedure.clocks else "decide"

@@ -24,8 +24,9 @@ class Retention:
 
     ``months`` after the last day on which a record is public by the rule; where it never is, after the day
     of its decision. None: what was not withdrawn is kept for good. ``withdrawn_months`` after the day on
-    which the service recorded that it was revoked or repaired, where that ends earlier. Nothing is over
-    before ``in_force_from``.
+    which the service recorded that it was revoked or repaired, where that ends earlier. ``notice_months``
+    after the day on which the service first recorded it, or what makes it end earlier, nothing is over yet;
+    nor before ``in_force_from``.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -35,6 +36,7 @@ class Retention:
     in_force_from: date
     months: int | None
     withdrawn_months: int | None
+    notice_months: int
     notes: tuple[str, ...] = ()
 
 
@@ -57,7 +59,7 @@ def check_retention(
 ) -> Iterator[Problem]:
     """Find what is wrong in the rules of retention: (JSON pointer into the file, what is wrong there)."""
     for name, rule in rules.items():
-        for part in ("months", "withdrawn_months"):
+        for part in ("months", "withdrawn_months", "notice_months"):
             months = getattr(rule, part)
             if months is not None and not 1 <= months <= MONTHS_MAX:
                 yield f"{pointer(('retention', name))}/{part}", f"from 1 to {MONTHS_MAX}"

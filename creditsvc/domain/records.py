@@ -4,19 +4,22 @@ The fold takes events by the time they took effect, not by the order in which th
 shuffled delivery comes to the same record.
 """
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from creditsvc.domain.cases import Case, docket
-from creditsvc.domain.catalogue import Catalogue
+from creditsvc.domain.cases import Case, Docket, docket
+from creditsvc.domain.catalogue import Catalogue, EventType
 
 STANDING = "standing"
 SHIELDED = "shielded"  # while its organisation is being reorganised
 AWAITED = "awaited"  # amendments have arrived, the record itself has not
 REVOKED = "revoked"
 REPAIRED = "repaired"
+
+
+Order = tuple[datetime, int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ class Entry:
         return (self.record, self.holder)
 
     @property
-    def order(self) -> tuple[datetime, int, str]:
+    def order(self) -> Order:
         """Where it stands among the events of its record. Of two at one time, ``…/2`` precedes ``…/10``."""
         return (self.time, len(self.id), self.id)
 
@@ -74,7 +77,8 @@ class Record:
     ``cases`` are in the order in which they were opened; ``objections`` the numbers of those that mark it.
 
     ``opened_at``: when the service first recorded an opening of it, which publishes it; ``withdrawn_at``:
-    when first a revocation or repair; ``recorded_at``: when the last of its events.
+    when first a revocation or repair; ``recorded_at``: when the last of its events; ``told_at``: when the
+    last of those that say something of the record itself, not of its cases. ``entries``: its events.
     """
 
     number: str
@@ -91,6 +95,8 @@ class Record:
     cases: tuple[Case, ...] = ()
     shielded: bool = False
     withdrawn_at: datetime | None = None
+    told_at: datetime | None = None
+    entries: tuple[Entry, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def withdrawn(self) -> bool:
@@ -99,39 +105,58 @@ class Record:
 
 
 class _Fold:
+    """Takes events as they arrive. What took effect last holds, whatever came last, so nothing is sorted."""
+
     def __init__(self) -> None:
         self.opening: Entry | None = None
         self.record_class: str | None = None
-        self.changes: dict[str, Any] = {}
-        self.closed: tuple[str | None, str] | None = None
-        self.states: set[str] = set()
+        self.opened_at: datetime | None = None
+        self.withdrawn_at: datetime | None = None
+        self.told_at: datetime | None = None
+        self._changes: dict[str, tuple[Order, Any]] = {}
+        self._closed: tuple[Order, str | None, str] | None = None
+        self._restated: Order | None = None
+        self._states: set[str] = set()
 
-    def take(self, entry: Entry, catalogue: Catalogue) -> None:
+    def take(self, entry: Entry, catalogue: Catalogue) -> bool:
+        """Take an event; tells whether it says anything of the record itself."""
         kind = catalogue.types[entry.type]
         match kind.role:
-            case "opens":
-                self.opening, self.record_class = entry, kind.record_class
-            case "states":  # each statement is whole: it replaces what was said before
-                self.opening, self.record_class, self.changes = entry, kind.record_class, {}
+            case "opens" | "states":
+                self._open(entry, kind)
             case "corrects":
-                self.changes |= entry.data["changes"]
+                for name, value in entry.data["changes"].items():
+                    if name not in self._changes or self._changes[name][0] <= entry.order:
+                        self._changes[name] = (entry.order, value)
             case "closes":
-                self.closed = (kind.record_class, kind.state or STANDING)
-            case "revokes":
-                self.states.add(REVOKED)
-            case "repairs":
-                self.states.add(REPAIRED)
+                if self._closed is None or self._closed[0] <= entry.order:
+                    self._closed = (entry.order, kind.record_class, kind.state or STANDING)
+            case "revokes" | "repairs":
+                self._states.add(REVOKED if kind.role == "revokes" else REPAIRED)
+                self.withdrawn_at = self.withdrawn_at or entry.recorded_at
+            case _:
+                return False
+        self.told_at = entry.recorded_at
+        return True
+
+    def _open(self, entry: Entry, kind: EventType) -> None:
+        self.opened_at = self.opened_at or entry.recorded_at
+        if self.opening is None or self.opening.order <= entry.order:
+            self.opening, self.record_class = entry, kind.record_class
+        # Each statement is whole: it replaces what was said before.
+        if kind.role == "states" and (self._restated is None or self._restated < entry.order):
+            self._restated = entry.order
 
     def state(self, *, shielded: bool) -> str:
         if self.opening is None:
             return AWAITED
         for final in (REVOKED, REPAIRED):
-            if final in self.states:
+            if final in self._states:
                 return final
         if shielded:
             return SHIELDED
-        if self.closed is not None and self.closed[0] == self.record_class:
-            return self.closed[1]
+        if self._closed is not None and self._closed[1] == self.record_class:
+            return self._closed[2]
         return STANDING
 
     def data(self, catalogue: Catalogue) -> dict[str, Any]:
@@ -140,38 +165,47 @@ class _Fold:
         kind = catalogue.types[self.opening.type]
         fitting = {
             name: value
-            for name, value in self.changes.items()
-            if name in kind.optional or (name in kind.required and value is not None)
+            for name, (order, value) in self._changes.items()
+            if (self._restated is None or order > self._restated)
+            and (name in kind.optional or (name in kind.required and value is not None))
         }
         merged = {**self.opening.data, **fitting}
         return {name: value for name, value in merged.items() if value is not None}
+
+    def record(self, arrived: Sequence[Entry], held: Docket, catalogue: Catalogue) -> Record:
+        opening = self.opening
+        return Record(
+            number=arrived[0].record,
+            source=arrived[0].holder,
+            type=opening.type if opening else None,
+            record_class=self.record_class,
+            time=opening.time if opening else None,
+            state=self.state(shielded=held.shielded),
+            data=self.data(catalogue),
+            objections=frozenset(case.number for case in held.cases.values() if case.marks),
+            opened_at=self.opened_at,
+            recorded_at=arrived[-1].recorded_at,
+            sequences=tuple(entry.sequence for entry in arrived),
+            cases=tuple(held.cases.values()),
+            shielded=held.shielded,
+            withdrawn_at=self.withdrawn_at,
+            told_at=self.told_at,
+            entries=tuple(arrived),
+        )
 
 
 def fold(entries: Iterable[Entry], catalogue: Catalogue) -> Record:
     """Fold the events of one record (at least one) to what they come to."""
     arrived = sorted(entries, key=lambda entry: entry.sequence)
     so_far = _Fold()
-    for entry in sorted(arrived, key=lambda entry: entry.order):
+    for entry in arrived:
         so_far.take(entry, catalogue)
-    opening, held = so_far.opening, docket(arrived, catalogue)
-    return Record(
-        number=arrived[0].record,
-        source=arrived[0].holder,
-        type=opening.type if opening else None,
-        record_class=so_far.record_class,
-        time=opening.time if opening else None,
-        state=so_far.state(shielded=held.shielded),
-        data=so_far.data(catalogue),
-        objections=frozenset(case.number for case in held.cases.values() if case.marks),
-        opened_at=_first(arrived, {"opens", "states"}, catalogue),
-        recorded_at=arrived[-1].recorded_at,
-        sequences=tuple(entry.sequence for entry in arrived),
-        cases=tuple(held.cases.values()),
-        shielded=held.shielded,
-        withdrawn_at=_first(arrived, {"revokes", "repairs"}, catalogue),
-    )
+    return so_far.record(arrived, docket(arrived, catalogue), catalogue)
 
 
-def _first(arrived: Iterable[Entry], roles: Collection[str], catalogue: Catalogue) -> datetime | None:
-    found = (one for one in arrived if catalogue.types[one.type].role in roles)
-    return min((one.recorded_at for one in found), default=None)
+def stages(record: Record, catalogue: Catalogue) -> Iterator[Record]:
+    """Give what a record came to with each event that said anything of it itself, without its cases."""
+    so_far, none = _Fold(), Docket()
+    for entry in record.entries:
+        if so_far.take(entry, catalogue):
+            yield so_far.record((entry,), none, catalogue)

@@ -26,7 +26,7 @@ def check_erasures(stored: Stored, moment: Moment) -> Iterator[str]:
     for key, row in records.items():
         if stored_line(row) != _blank(key, row["retired_from"]):
             yield f"{stored.entity}: record {key[0]}: was erased, and something of it is still shown"
-        if not _was_over(key, row, stored, moment):
+        if not _was_over(key, row, stored):
             yield f"{stored.entity}: record {key[0]}: was erased, and no notice says that its time was over"
 
 
@@ -45,16 +45,14 @@ def _fault(row: Row, records: Records) -> str | None:
     return None
 
 
-def _was_over(key: RecordKey, record: Row, stored: Stored, moment: Moment) -> bool:
-    """Whether the log says when its time was over; what comes when it is over already brings no notice."""
+def _was_over(key: RecordKey, record: Row, stored: Stored) -> bool:
+    """Whether the log says when its time was over. What was said of it later moves no more than the row."""
     over = record["retired_from"]
     if over is None:
         return False
     last = max((row["recorded_at"] for row in stored.events if key_of(row) == key), default=None)
-    if over == last or moment.began_at is None or over <= moment.began_at:
-        return True
-    told = (row for row in stored.notices if (row["record"], row["source"]) == key)
-    return any((row["type"], row["due"]) == (RETIRED, over) for row in told)
+    told = (row for row in stored.notices if (row["record"], row["source"]) == key and row["type"] == RETIRED)
+    return any(row["due"] == over or row["due"] < over == last for row in told)
 
 
 def _blank(key: RecordKey, retired_from: datetime | None) -> Line:

@@ -4,34 +4,60 @@ import asyncio
 import json
 import sys
 from base64 import b64decode
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import aiohttp
 import pytest
 
+from creditsvc.domain.events import decode
+from creditsvc.settings import Settings
+from creditsvc.store import embedded
+from creditsvc.store.migrations import migrate
 from creditsvc.verifier import parse_proof
+from tests.checking import owner
+from tests.erasing import THEN, clock_at
 from tests.interface import Interface
-from tests.making import ENTITY, SOURCE, raw
+from tests.making import CATALOGUE, ENTITY, SOURCE, ledger, raw
 from tests.processes import service
+from tests.sequencing import sequencer
+from tests.tampering import unguarded
 
 PATIENCE_S = 40
 PATH = f"/v1/entities/{ENTITY}"
-LAST_MONTH = (datetime.now(UTC) - timedelta(days=30)).date().isoformat()
-PENALTY = raw("penalty.imposed", "P1", severity="serious", decided_on=LAST_MONTH, entity_name="示例有限公司")
-LICENCE = raw("licence.granted", "L1")
-# Its decision was of another day, and it was a warning: so its time was over long ago.
-CORRECTION = raw(
-    "record.corrected",
+# A warning that was recorded in 2024, whose time was over when the rules of retention came into force.
+PENALTY = raw(
+    "penalty.imposed",
     "P1",
-    reason="更正",
-    changes={"decided_on": "2015-03-01", "severity": "minor", "category": "警告"},
+    severity="minor",
+    category="警告",
+    decided_on="2015-03-01",
+    entity_name="示例有限公司",
 )
+LICENCE = raw("licence.granted", "L1")
 
 
 @pytest.fixture
-async def api(tmp_path):
-    given = {"workers": 2, "log_interval_s": 0.2, "erase_after_days": 0}
-    async with service(tmp_path / "var", **given) as one, aiohttp.ClientSession() as session:
+async def var(tmp_path, monkeypatch):
+    """The data directory of a service that was at work in 2024, and stood still since."""
+    data_dir = tmp_path / "var"
+    async with embedded.server(Settings(data_dir=data_dir), own=True) as dsn:
+        await migrate(dsn, report=lambda _: None)
+        async with sequencer(dsn, data_dir), owner(dsn) as connection, unguarded(connection):
+            await connection.execute("update log_identity set began_at = $1", THEN - timedelta(days=1))
+        with clock_at(THEN, monkeypatch):
+            async with ledger(dsn) as (writer, _):
+                said = decode(PENALTY, CATALOGUE, datetime.now(UTC), max_bytes=65536)
+                assert [one.status for one in await writer.submit([said])] == ["accepted"]
+    return data_dir
+
+
+@asynccontextmanager
+async def serving(var, **given):
+    async with (
+        service(var, workers=2, log_interval_s=0.2, **given) as one,
+        aiohttp.ClientSession() as session,
+    ):
         keys = {
             "agency": await one.key("agency", sources=[SOURCE]),
             "partner": await one.key("partner"),
@@ -73,14 +99,20 @@ async def shown(api, who):
     return [item["sequence"] for item in history], [item["record"] for item in records]
 
 
-async def test_what_is_erased_is_gone_and_its_place_is_proven(api, tmp_path):
-    receipt, _ = await api.taken("agency", PENALTY, LICENCE)
+async def test_what_is_erased_is_gone_and_its_place_is_proven(var, tmp_path):
     before, after = tmp_path / "before.json", tmp_path / "after.json"
-    await evidence(api, before, "itself")
-    assert await shown(api, "itself") == ([1, 2], ["P1", "L1"])
-    await api.taken("agency", CORRECTION)
-    for who in ("itself", "agency", "auditor", "partner"):
-        assert await shown(api, who) == ([2], ["L1"]), who
+    async with serving(var, erase_after_days=3650) as api:
+        await api.taken("agency", LICENCE)
+        receipt = (await api.push("agency", PENALTY)).document  # a repeat: it is not erased yet
+        assert receipt["salt"]
+        for who in ("itself", "agency", "auditor", "partner"):
+            assert await shown(api, who) == ([2], ["L1"]), who
+        await evidence(api, before, "itself")
+    async with serving(var, erase_after_days=0) as api:
+        await is_gone(api, tmp_path, receipt, before, after)
+
+
+async def is_gone(api, tmp_path, receipt, before, after):
     leaf = await erased(api)
     assert (leaf["sequence"], leaf["source"], leaf["entity"]) == (1, SOURCE, ENTITY)
     await said_again(api, receipt)
@@ -88,7 +120,7 @@ async def test_what_is_erased_is_gone_and_its_place_is_proven(api, tmp_path):
     key = json.loads(after.read_bytes())["documents"]["log"]["verifier_key"]
     status, said = await api.running.command("verify", "--key", key, str(after))
     assert status == 0, said
-    assert "2 entries were erased" in said
+    assert "1 entries were erased" in said
     newest = tmp_path / "newest"
     newest.write_text(json.loads(after.read_bytes())["documents"]["checkpoint"], encoding="utf-8")
     size = json.loads(before.read_bytes())["documents"]["checkpoint"].split("\n")[1]
@@ -124,7 +156,6 @@ async def said_again(api, receipt):
     assert [(item["sequence"], "leaf" in item) for item in own.document["items"]] == [
         (1, True),
         (2, False),
-        (3, True),
     ]
     assert b64decode(own.document["items"][0]["leaf_hash"]) == b64decode(receipt["leaf_hash"])
 
@@ -150,4 +181,4 @@ async def alone(api, tmp_path, key, *files):
         )
         said, _ = await process.communicate()
         assert process.returncode == 0, said
-        assert (b"2 entries were erased" in said) == (file.name == "after.json")
+        assert (b"1 entries were erased" in said) == (file.name == "after.json")

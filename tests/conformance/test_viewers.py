@@ -14,7 +14,7 @@ from tests.conformance.conftest import Service, served
 from tests.conformance.test_accesses import QUERIES
 from tests.conformance.test_roles import ALLOWED
 from tests.making import SOURCE
-from tests.viewing import KINDS, VIEWERS, WAYS, cell, entity_of, fill, from_elsewhere, name_of
+from tests.viewing import KINDS, VIEWERS, WAYS, cell, entity_of, fill, fill_long_ago, from_elsewhere, name_of
 
 # A letter for each way of asking that tells of the record, in this order; `-` where it tells nothing.
 #   P L  profile, look-up      count it, in small letters where the answer is there and does not
@@ -97,7 +97,9 @@ async def filled(make_database) -> AsyncIterator[Service]:
             anonymous_per_minute=QUOTA,
             **PLENTY,
         )
-        service = await stack.enter_async_context(served(await make_database(), settings))
+        dsn = await make_database()
+        await fill_long_ago(dsn)
+        service = await stack.enter_async_context(served(dsn, settings))
         await fill(service)
         yield service
 

@@ -98,10 +98,10 @@ def test_whoever_sees_a_kind_of_record_sees_more_of_it_the_closer_they_are():
         assert TABLE["agency"][kind] <= TABLE["agency-own"][kind] == TABLE["entity"][kind]
 
 
-def record_of(*events):
+def record_of(*events, first_at=NOW):
     return fold(
         [
-            Entry(n, NOW, one.source, one.id, one.type, one.time, one.record, one.data)
+            Entry(n, NOW if n > 1 else first_at, one.source, one.id, one.type, one.time, one.record, one.data)
             for n, one in enumerate(events, 1)
         ],
         CATALOGUE,
@@ -117,7 +117,11 @@ RECORDS = {
     "consent": record_of(event("tax.examined", "R1", examination="assessment"), OPENED),
     "withdrawn": record_of(event("honour.granted", "R1"), OPENED, event("record.revoked", "R1", reason="x")),
     "awaited": record_of(OPENED),
-    "retired": record_of(event("penalty.imposed", "R1", severity="minor", decided_on="2010-01-01"), OPENED),
+    "retired": record_of(
+        event("penalty.imposed", "R1", severity="minor", decided_on="2010-01-01"),
+        OPENED,
+        first_at=NOW.replace(year=2025),
+    ),
 }
 
 
