@@ -47,6 +47,20 @@ begin
     if held.next_change is not null or held.retired_from > clock_timestamp() or held.retired_from is null then
         raise exception 'the record is not one to erase' using errcode = 'insufficient_privilege';
     end if;
+    -- The row of the record is the appending role's to write; what follows stands in tables that nobody can change.
+    if expected is distinct from (
+        select array_agg(e.sequence order by e.sequence) from event e
+        where e.entity_id = of_entity and e.record = of_record and coalesce(e.holder, e.source) = of_source
+    ) then
+        raise exception 'the record has other events' using errcode = 'insufficient_privilege';
+    end if;
+    if not exists (
+        select from notice n
+        where n.entity_id = of_entity and n.record = of_record and n.source = of_source
+          and n.type = 'credit.record.retired' and n.due <= held.retired_from
+    ) then
+        raise exception 'no notice says that its time is over' using errcode = 'insufficient_privilege';
+    end if;
     if exists (
         select from unnest(held.sequences) as s (sequence)
         where not exists (select from log_entry l

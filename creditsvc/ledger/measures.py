@@ -109,6 +109,11 @@ ACCESSES_REMOVED = Counter(
     "creditsvc_accesses_removed", "Entries of who looked that were removed because they were old enough"
 )
 ERASED = Counter("creditsvc_erased", "Events and notices whose content was erased")
+ERASURE_REFUSED = Gauge(
+    "creditsvc_erasure_refused",
+    "Records that the last sweep refused to erase: its row alone says that its time is over",
+    multiprocess_mode="mostrecent",
+)
 ERASURE_OLDEST_SECONDS = Gauge(
     "creditsvc_erasure_oldest_seconds",
     "For how long the oldest record whose legal life is over has waited to be erased",

@@ -83,6 +83,9 @@ async def test_what_somebody_does_to_it_is_found(log, what):
 async def test_what_is_erased_before_its_time_is_found(log):
     """As its owner does it: the record's row says that its time is over, and the rest follows the rules."""
     async with owner(log.dsn) as connection:
+        function = await connection.fetchval("select pg_get_functiondef('erase_record'::regproc)")
+        assert function.count("n.type = 'credit.record.retired'") == 1
+        await connection.execute(function.replace("n.type = 'credit.record.retired'", "true"))
         await connection.execute(
             "update record set retired_from = now() - interval '1 day', next_change = null, standing = false,"
             " public = false, objected = false, listing = false, class = null, since = null, code = null,"
