@@ -2,7 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
+from creditsvc.domain import instants
 from creditsvc.domain.admission import Asked, admit
+from creditsvc.domain.cases import procedure_of, running
 from creditsvc.domain.parties import party
 from creditsvc.domain.records import Entry, fold
 from tests.making import CATALOGUE, ENTITY, OTHER_SOURCE, RULES, SOURCE, event
@@ -53,3 +55,61 @@ class Life:
     @property
     def case(self):
         return self.record.cases[-1]
+
+
+ZONE = instants.zone_of(ENTITY)
+DUE = timedelta(days=120)  # after which a general penalty may be repaired
+OBJ, REP = {"objection": "O1"}, {"repair": "X1"}
+
+# What brings a case from nothing to each state.
+PATHS = {
+    "opened": [("objection.opened", PARTY, OBJ)],
+    "accepted": [("objection.opened", PARTY, OBJ), ("objection.accepted", SOURCE, OBJ)],
+    "upheld": [("objection.opened", PARTY, OBJ), ("objection.decided", SOURCE, OBJ | {"decision": "upheld"})],
+    "refused": [
+        ("objection.opened", PARTY, OBJ),
+        ("objection.decided", SOURCE, OBJ | {"decision": "refused", "reason": "核实无误"}),
+    ],
+    "appealed": [
+        ("objection.opened", PARTY, OBJ),
+        ("objection.decided", SOURCE, OBJ | {"decision": "refused", "reason": "核实无误"}),
+        ("objection.appealed", PARTY, OBJ),
+    ],
+    "refused again": [
+        ("objection.opened", PARTY, OBJ),
+        ("objection.decided", SOURCE, OBJ | {"decision": "refused", "reason": "核实无误"}),
+        ("objection.appealed", PARTY, OBJ),
+        ("objection.decided", SOURCE, OBJ | {"decision": "refused", "reason": "仍无误"}),
+    ],
+    "withdrawn": [("objection.opened", PARTY, OBJ), ("objection.withdrawn", PARTY, OBJ)],
+    "closed": [("objection.opened", PARTY, OBJ), ("record.revoked", SOURCE, {})],
+    "repair applied": [("repair.applied", PARTY, REP)],
+    "repair asked": [("repair.applied", PARTY, REP), ("repair.asked", SOURCE, REP)],
+    "repair accepted": [("repair.applied", PARTY, REP), ("repair.accepted", SOURCE, REP)],
+    "repair refused": [("repair.applied", PARTY, REP), ("repair.refused", SOURCE, REP)],
+    "repair denied": [
+        ("repair.applied", PARTY, REP),
+        ("repair.accepted", SOURCE, REP),
+        ("repair.denied", SOURCE, REP),
+    ],
+    "repair granted": [
+        ("repair.applied", PARTY, REP),
+        ("repair.accepted", SOURCE, REP),
+        ("record.repaired", SOURCE, {}),
+    ],
+    "repair withdrawn": [("repair.applied", PARTY, REP), ("repair.withdrawn", PARTY, REP)],
+    "repair closed": [("repair.applied", PARTY, REP), ("record.revoked", SOURCE, {})],
+}
+
+
+def brought_to(state):
+    life = Life()
+    life.at += DUE
+    for kind, by, given in PATHS[state]:
+        life.say(kind, by=by, **given)
+    return life
+
+
+def step(life):
+    found = running(life.case, procedure_of(life.case, life.record, CATALOGUE, ZONE))
+    return found and found.step

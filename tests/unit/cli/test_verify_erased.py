@@ -6,7 +6,7 @@ import pytest
 
 from creditsvc.verifier import Evidence, VerifierKey, canonical, parse_proof
 from tests.making import OTHER_ENTITY
-from tests.unit.cli.test_verify import LOG, TOLD, Told, bundle
+from tests.telling import LOG, TOLD, Told, bundle
 
 LICENCE = 3  # the place of one that was revoked since: both are erased
 NAMES = [f"{json.loads(TOLD.leaves[place])['entity']} event {place + 1}" for place in (3, 4)]

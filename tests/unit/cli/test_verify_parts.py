@@ -23,7 +23,7 @@ from creditsvc.verifier import (
 )
 from creditsvc.verifier import WORDS as KNOWN_WORDS
 from tests.making import ENTITY, OTHER_ENTITY, SOURCE, raw
-from tests.unit.cli.test_verify import RECEIPTS, Told, b64, bundle
+from tests.telling import RECEIPTS, Told, b64, bundle
 from tests.unit.cli.test_verify import check as check  # noqa: PLC0414  a fixture
 from tests.unit.cli.test_verify_erased import LOG
 

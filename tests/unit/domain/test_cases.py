@@ -7,55 +7,10 @@ import pytest
 
 from creditsvc.domain import instants
 from creditsvc.domain.admission import MOST_CASES, MOST_EVENTS_OF_A_RECORD
-from creditsvc.domain.cases import procedure_of, running, withheld_from
-from creditsvc.domain.parties import party
 from creditsvc.errors import CaseConflict, EventInvalid, Forbidden, Refusal
-from tests.cases import PARTY, THIRD_SOURCE, Life
-from tests.making import CATALOGUE, ENTITY, OTHER_SOURCE, SOURCE
+from tests.cases import DUE, OBJ, PARTY, PATHS, REP, THIRD_SOURCE, ZONE, Life, brought_to, step
+from tests.making import OTHER_SOURCE, SOURCE
 
-ZONE = instants.zone_of(ENTITY)
-DUE = timedelta(days=120)  # after which a general penalty may be repaired
-OBJ, REP = {"objection": "O1"}, {"repair": "X1"}
-
-# What brings a case from nothing to each state.
-PATHS = {
-    "opened": [("objection.opened", PARTY, OBJ)],
-    "accepted": [("objection.opened", PARTY, OBJ), ("objection.accepted", SOURCE, OBJ)],
-    "upheld": [("objection.opened", PARTY, OBJ), ("objection.decided", SOURCE, OBJ | {"decision": "upheld"})],
-    "refused": [
-        ("objection.opened", PARTY, OBJ),
-        ("objection.decided", SOURCE, OBJ | {"decision": "refused", "reason": "核实无误"}),
-    ],
-    "appealed": [
-        ("objection.opened", PARTY, OBJ),
-        ("objection.decided", SOURCE, OBJ | {"decision": "refused", "reason": "核实无误"}),
-        ("objection.appealed", PARTY, OBJ),
-    ],
-    "refused again": [
-        ("objection.opened", PARTY, OBJ),
-        ("objection.decided", SOURCE, OBJ | {"decision": "refused", "reason": "核实无误"}),
-        ("objection.appealed", PARTY, OBJ),
-        ("objection.decided", SOURCE, OBJ | {"decision": "refused", "reason": "仍无误"}),
-    ],
-    "withdrawn": [("objection.opened", PARTY, OBJ), ("objection.withdrawn", PARTY, OBJ)],
-    "closed": [("objection.opened", PARTY, OBJ), ("record.revoked", SOURCE, {})],
-    "repair applied": [("repair.applied", PARTY, REP)],
-    "repair asked": [("repair.applied", PARTY, REP), ("repair.asked", SOURCE, REP)],
-    "repair accepted": [("repair.applied", PARTY, REP), ("repair.accepted", SOURCE, REP)],
-    "repair refused": [("repair.applied", PARTY, REP), ("repair.refused", SOURCE, REP)],
-    "repair denied": [
-        ("repair.applied", PARTY, REP),
-        ("repair.accepted", SOURCE, REP),
-        ("repair.denied", SOURCE, REP),
-    ],
-    "repair granted": [
-        ("repair.applied", PARTY, REP),
-        ("repair.accepted", SOURCE, REP),
-        ("record.repaired", SOURCE, {}),
-    ],
-    "repair withdrawn": [("repair.applied", PARTY, REP), ("repair.withdrawn", PARTY, REP)],
-    "repair closed": [("repair.applied", PARTY, REP), ("record.revoked", SOURCE, {})],
-}
 MOVES = {
     "accept": ("objection.accepted", SOURCE, OBJ),
     "uphold": ("objection.decided", SOURCE, OBJ | {"decision": "upheld"}),
@@ -109,14 +64,6 @@ LEGAL = {
     "repair closed": {},
 }
 MARKED = {"opened", "accepted", "appealed"}
-
-
-def brought_to(state):
-    life = Life()
-    life.at += DUE
-    for kind, by, given in PATHS[state]:
-        life.say(kind, by=by, **given)
-    return life
 
 
 def attempts():
@@ -344,72 +291,3 @@ def test_shielding_begins_and_ends_in_turn():
     assert life.say("record.unshielded").record.state == "standing"
     with pytest.raises(Forbidden):
         life.say("record.shielded", by=OTHER_SOURCE)
-
-
-def step(life):
-    found = running(life.case, procedure_of(life.case, life.record, CATALOGUE, ZONE))
-    return found and found.step
-
-
-@pytest.mark.parametrize(
-    ("state", "expected"),
-    [
-        ("opened", "decide"),
-        ("accepted", "decide"),
-        ("upheld", "remedy"),
-        ("refused", "appeal"),
-        ("appealed", "decide"),
-        ("refused again", None),
-        ("withdrawn", None),
-        ("closed", None),
-        ("repair applied", "accept"),
-        ("repair asked", "supplement"),
-        ("repair accepted", "decide"),
-        ("repair refused", None),
-        ("repair denied", None),
-        ("repair granted", None),
-        ("repair withdrawn", None),
-        ("repair closed", None),
-    ],
-)
-def test_the_clock_that_runs(state, expected):
-    assert step(brought_to(state)) == expected
-
-
-def test_accepting_starts_a_clock_of_its_own_only_where_the_procedure_says_so():
-    general = Life().say("objection.opened", by=PARTY, **OBJ)
-    opened = general.at
-    general.say("objection.accepted", **OBJ)
-    listed = Life("abnormal.listed").say("objection.opened", by=PARTY, **OBJ)
-    assert step(listed) == "accept"
-    listed.say("objection.accepted", **OBJ)
-    for life, since in ((general, opened), (listed, listed.at)):
-        found = running(life.case, procedure_of(life.case, life.record, CATALOGUE, ZONE))
-        assert (found.step, found.since) == ("decide", since)
-
-
-def test_a_referral_gives_nobody_more_time_before_the_public_is_shown_it_no_more():
-    zone, days = instants.zone_of("usdot:830331"), timedelta(days=1)
-    referral = OBJ | {"decision": "referred"}
-    life = Life("carrier.inspected", subject="usdot:830331")
-    applicant = party("usdot:830331")
-    life.say("objection.opened", by=applicant, after=days * 300, **OBJ)
-    opened = life.at
-    life.say("objection.decided", after=days * 10, to=OTHER_SOURCE, **referral)
-    due = instants.start_of((opened.astimezone(zone) + days * 31).date(), zone)
-    assert withheld_from(life.record, CATALOGUE, zone) == due
-    life.say("objection.decided", by=OTHER_SOURCE, **OBJ, decision="refused", reason="核实无误")
-    assert withheld_from(life.record, CATALOGUE, zone) is None
-    life.say("objection.appealed", by=applicant, after=days * 10, **OBJ)
-    appealed = life.at
-    life.say("objection.decided", by=OTHER_SOURCE, after=days * 10, to=THIRD_SOURCE, **referral)
-    due = instants.start_of((appealed.astimezone(zone) + days * 31).date(), zone)
-    assert withheld_from(life.record, CATALOGUE, zone) == due
-
-
-@pytest.mark.parametrize(("days", "name"), [(30, "abnormal-2014"), (31, "objection-general")])
-def test_the_procedure_of_a_listing_holds_within_thirty_days_of_it(days, name):
-    life = Life("abnormal.listed")
-    last = instants.start_of((life.at.astimezone(ZONE) + timedelta(days=days)).date(), ZONE)
-    life.say("objection.opened", by=PARTY, after=last - life.at, **OBJ)
-    assert procedure_of(life.case, life.record, CATALOGUE, ZONE).name == name
