@@ -114,7 +114,7 @@ async def test_killed_at_random_the_log_comes_out_whole(tmp_path):
             cut(running, chance, until),
             *(sequence(running, dsn, tmp_path / f"m{n}", chance, until) for n in range(2)),
         )
-        assert sum(done[4:]) >= 4, "kills"
+        assert sum(done[4:]) >= 2, "kills: how many fit in depends on how busy the machine is"
         assert len(done[2]) >= 5, "checkpoints seen"
         async with running.database() as connection:
             async with asyncio.timeout(60):

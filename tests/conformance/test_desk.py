@@ -167,7 +167,7 @@ async def test_desks_are_counted(serve: Serve, monkeypatch):
     await push(service, raw("penalty.imposed", "P1"), *events)
     connection = await connect(service.dsn)
     await connection.execute("update open_case set due = now() - interval '1 day' where number = 'O2'")
-    labels = {"agency": SOURCE, "kind": "objection", "step": "decide"}
+    labels = {"agency": "all", "kind": "objection", "step": "decide"}
     counted = None
     for _ in range(200):
         await connection.execute("select pg_sleep(0.05)")
