@@ -30,6 +30,7 @@ from creditsvc.domain import patterns, persons
 from creditsvc.domain.canonical import canonical
 from creditsvc.domain.catalogue import Catalogue, EventType, json_schema
 from creditsvc.domain.kinds import OPTIONAL, STRICT, Identifier
+from creditsvc.domain.parties import holder_of
 from creditsvc.domain.violations import MAX_VIOLATIONS, pointer, violations
 from creditsvc.errors import EventInvalid, NaturalPerson, TooLarge, Violation
 
@@ -70,8 +71,8 @@ class Event:
 
     @property
     def holder(self) -> str:
-        """The source that handed in the record that this is about: its own unless it names another."""
-        return str(self.data.get("record_source", self.source))
+        """The source that handed in the record that this is about."""
+        return holder_of(self.source, self.data)
 
     @property
     def key(self) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from creditsvc.domain.cases import Case, Docket, docket
 from creditsvc.domain.catalogue import Catalogue, EventType
+from creditsvc.domain.parties import holder_of
 
 STANDING = "standing"
 SHIELDED = "shielded"  # while its organisation is being reorganised
@@ -56,8 +57,8 @@ class Entry:
 
     @property
     def holder(self) -> str:
-        """The source that handed in the record that this is about: its own unless it names another."""
-        return str(self.data.get("record_source", self.source))
+        """The source that handed in the record that this is about."""
+        return holder_of(self.source, self.data)
 
     @property
     def key(self) -> tuple[str, str]:
