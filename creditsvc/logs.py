@@ -6,6 +6,7 @@ An exception's text may quote what it failed on, so only its type and the places
 import logging
 import sys
 import traceback
+from contextlib import nullcontext
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, TextIO
@@ -65,6 +66,15 @@ def _message(record: logging.LogRecord) -> str:
     if record.name.partition(".")[0] == "creditsvc":
         return record.getMessage()
     return str(record.msg).partition("\n")[0]
+
+
+def write(lines: str) -> None:
+    """Write lines that were made elsewhere to where everything is logged, never between those of others."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler) and isinstance(handler.formatter, JsonLines):
+            with handler.lock or nullcontext():
+                handler.stream.write(lines)
+                handler.flush()
 
 
 def configure(level: str, stream: TextIO | None = None) -> None:

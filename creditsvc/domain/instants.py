@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from creditsvc.domain.identifiers import SCHEMES
 
 MICROSECONDS = 1_000_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def text(instant: datetime) -> str:
@@ -21,7 +22,7 @@ def text_or_none(instant: datetime | None) -> str | None:
 
 def microseconds(instant: datetime) -> int:
     """Count whole microseconds since 1970-01-01T00:00:00Z, exactly."""
-    delta = instant - datetime(1970, 1, 1, tzinfo=UTC)
+    delta = instant - _EPOCH
     return (delta.days * 86_400 + delta.seconds) * MICROSECONDS + delta.microseconds
 
 

@@ -1,11 +1,11 @@
 """Look-ups that wait at the same moment share one query; the answer is as fresh as the database."""
 
 import asyncio
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from creditsvc.domain.schedule import Schedule
-from creditsvc.ledger.entries import Row, Session
+from creditsvc.ledger.entries import Session
 from creditsvc.store.database import Pool
 
 MOST_KEYS = 1_000  # of one query
@@ -13,9 +13,11 @@ MOST_KEYS = 1_000  # of one query
 Key = tuple[str, str | None]  # of whom, and the partner who asks for it, where that matters
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A profile as stored. ``outrun``: past its validity by the database's clock, to be folded again."""
+class Stored(NamedTuple):
+    """A profile as stored. ``outrun``: past its validity by the database's clock, to be folded again.
+
+    A tuple, in the order of the queries' columns: very many are made.
+    """
 
     version: int
     valid_from: datetime | None
@@ -45,12 +47,16 @@ class Lookups:
 
     async def get(self, entity: str, client: str | None = None) -> Stored | None:
         """Fetch one; null where nothing is on record. ``client``: the partner whose consent is looked up."""
+        return await asyncio.shield(self.ask(entity, client))
+
+    def ask(self, entity: str, client: str | None = None) -> "asyncio.Future[Stored | None]":
+        """Ask for one at the socket, without a task; others may share what is given, so never cancel it."""
         key = (entity, client)
         future = self._waiting.get(key)
         if future is None:
             future = self._waiting[key] = asyncio.get_running_loop().create_future()
             self._start()
-        return await asyncio.shield(future)
+        return future
 
     def _start(self) -> None:
         if self._free == 0 or not self._waiting:
@@ -74,7 +80,7 @@ class Lookups:
                         return
                     for key, future in asked.items():
                         if not future.done():
-                            future.set_result(_stored(found.get(key)))
+                            future.set_result(found.get(key))
         except Exception as error:  # noqa: BLE001  no connection could be had
             _fail(self._waiting, error)
             self._waiting = {}
@@ -82,10 +88,10 @@ class Lookups:
             self._free += 1
             self._start()
 
-    async def _fetch(self, connection: Session, asked: list[Key]) -> dict[Key, Row]:
+    async def _fetch(self, connection: Session, asked: list[Key]) -> dict[Key, Stored]:
         entities, clients = [entity for entity, _ in asked], [client for _, client in asked]
         rows = await connection.fetch(self._query, entities, clients, *self._announcements)
-        return {(row["entity_id"], row["client_id"]): row for row in rows}
+        return {(entity, client): Stored(*stored) for entity, client, *stored in rows}
 
 
 def _fail(asked: "dict[Key, asyncio.Future[Stored | None]]", error: Exception) -> None:
@@ -93,19 +99,3 @@ def _fail(asked: "dict[Key, asyncio.Future[Stored | None]]", error: Exception) -
         if not future.done():
             future.set_exception(error)
             future.exception()  # whoever waited may have gone: not worth a warning then
-
-
-def _stored(row: Row | None) -> Stored | None:
-    if row is None or not row["known"]:
-        return None
-    return Stored(
-        row["version"],
-        row["valid_from"],
-        row["valid_until"],
-        row["profile"],
-        row["recorded_at"],
-        row["outrun"],
-        row["events"],
-        row["announced"],
-        row["consented"],
-    )

@@ -20,6 +20,7 @@ class Reader:
             "public": Lookups(pool, SQL.public_profiles, schedule=rules.schedule, connections=share),
             "shared": Lookups(pool, SQL.shared_profiles, schedule=rules.schedule, connections=share),
         }
+        self.public_profiles = lookups["public"]
         self.moments = Moments(pool, lookups, refolder.refold, rules)
         self.pages = Pages(pool, self.moments.folds, rules)
         self.search = Search(pool, self.moments)

@@ -14,10 +14,10 @@ from creditsvc.ledger.pages import Cursor
 from creditsvc.store.clients import CLIENT_MAX_CHARS
 from creditsvc.web import limits, reading
 from creditsvc.web.asking import PURPOSE
+from creditsvc.web.bodies import read_body
 from creditsvc.web.events import parse
 from creditsvc.web.keys import ACCESS_POOL, LOOKUP_POOL
 from creditsvc.web.parameters import CURSOR, ENTITY, limit
-from creditsvc.web.protocol import read_body
 from creditsvc.web.routes import JSON, Body, Header, Parameter, Response, Route
 from creditsvc.web.shapes import Instant, Next, Shape
 

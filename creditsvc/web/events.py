@@ -27,8 +27,8 @@ from creditsvc.ledger import measures
 from creditsvc.ledger.receipts import Outcome, Receipt
 from creditsvc.ledger.writer import GROUP_EVENTS
 from creditsvc.web import auth, limits, problems
+from creditsvc.web.bodies import read_body
 from creditsvc.web.keys import APPEND, CATALOGUE, PROMISES, SETTINGS
-from creditsvc.web.protocol import read_body
 from creditsvc.web.routes import Body, Response, Route
 from creditsvc.web.shapes import PromisedReceipt, PushAnswer
 

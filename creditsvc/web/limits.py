@@ -136,11 +136,16 @@ class Limits:
 
     def headers(self, caller: Caller, verdict: Verdict) -> dict[str, str]:
         """Render a verdict as structured fields (RFC 9651)."""
-        name = caller.role
-        return {
-            "RateLimit-Policy": f'"{name}";q={self._promised[name]};w={WINDOW_S}',
-            "RateLimit": f'"{name}";r={verdict.remaining};t={math.ceil(verdict.reset_s)}',
-        }
+        return {"RateLimit-Policy": self.policy(caller), "RateLimit": left(caller, verdict)}
+
+    def policy(self, caller: Caller) -> str:
+        """Render what is promised to a caller; the same for each of a role."""
+        return f'"{caller.role}";q={self._promised[caller.role]};w={WINDOW_S}'
+
+
+def left(caller: Caller, verdict: Verdict) -> str:
+    """Render what is left."""
+    return f'"{caller.role}";r={verdict.remaining};t={math.ceil(verdict.reset_s)}'
 
 
 @lru_cache(maxsize=4096)

@@ -22,9 +22,9 @@ from creditsvc.errors import (
 from creditsvc.ledger.folds import Charge
 from creditsvc.ledger.moments import Moments
 from creditsvc.web import asking, limits, problems, reading
+from creditsvc.web.bodies import read_body
 from creditsvc.web.events import parse
 from creditsvc.web.keys import READER
-from creditsvc.web.protocol import read_body
 from creditsvc.web.routes import JSON, Body, Response, Route
 from creditsvc.web.shapes import LookupRequest, LookupResults
 

@@ -10,6 +10,7 @@ import math
 import os
 import time
 from collections import deque
+from functools import lru_cache
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
@@ -44,11 +45,22 @@ connections_refused_total = Counter(
 )
 
 
-def observe_request(route: str, method: str, status: int, duration_s: float) -> None:
-    """Count one answered request; methods outside the common ones count as OTHER, so labels stay bounded."""
+@lru_cache(maxsize=4096)  # routes, methods and classes of status: all bounded
+def _of_request(route: str, method: str, status_class: int) -> tuple[Counter, Histogram]:
+    counted = requests_total.labels(route, method, f"{status_class}xx")
+    return counted, request_seconds.labels(route, method)
+
+
+def observe_request(route: str, method: str, status: int, duration_s: float) -> str:
+    """Count one answered request; methods outside the common ones count as OTHER, so labels stay bounded.
+
+    Gives the method as it was counted.
+    """
     known = method if method in METHODS else "OTHER"
-    requests_total.labels(route, known, f"{status // 100}xx").inc()
-    request_seconds.labels(route, known).observe(duration_s)
+    counted, timed = _of_request(route, known, status // 100)
+    counted.inc()
+    timed.observe(duration_s)
+    return known
 
 
 def exposition() -> bytes:

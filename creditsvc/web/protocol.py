@@ -7,7 +7,6 @@ and for a client that does not take its answer; it answers malformed HTTP with p
 import asyncio
 import logging
 import socket
-import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -15,15 +14,16 @@ from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 from aiohttp.http_exceptions import BadHttpMessage, HttpProcessingError, LineTooLong
 from aiohttp.http_writer import HttpVersion10, HttpVersion11
-from aiohttp.web_protocol import RequestHandler, RequestPayloadError
+from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_server import Server
 
-from creditsvc.errors import Malformed, Refusal, TooLarge, UnsupportedMediaType
+from creditsvc.errors import Malformed, Refusal
 from creditsvc.logs import error_fields
 from creditsvc.settings import Settings
-from creditsvc.web import auth, problems, request_ids
-from creditsvc.web.capacity import BODIES, Bodies, Connections, Share
-from creditsvc.web.keys import SETTINGS
+from creditsvc.web import problems, request_ids
+from creditsvc.web.capacity import BODIES, Bodies, Connections
+from creditsvc.web.fast_path import FastPath, Headers
 from creditsvc.web.limits import network
 
 LINE_MAX_BYTES = 8190  # the request line, and each header
@@ -32,9 +32,6 @@ LINGER_S = 2.0  # an answer given before the body was read gets this long to rea
 BACKLOG = 1024
 DRAIN_POLL_S = 0.05
 CUT_OFF_S = 0.5  # what a handler past the drain time gets before it is cancelled
-INFLATE_IN_LOOP_MAX_BYTES = 64 * 1024  # more is inflated in a thread
-INFLATE_STEP_BYTES = 256 * 1024
-_INFLATE_WBITS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 
 log = logging.getLogger("creditsvc.web")
 
@@ -45,20 +42,37 @@ class Connection(RequestHandler):
     __slots__ = (
         "_address",
         "_answer_request",
+        "_behind",
         "_connections",
         "_cut",
+        "_fast_path",
         "_flush_s",
         "_head_begun",
         "_head_late",
         "_head_s",
-        "_retiring",
+        "_taken",
+        "_whole",
         "_wire",
+        "retiring",
+        "seen",
     )
 
     def __init__(
-        self, manager: Server, *, connections: Connections, head_s: float, flush_s: float, **options: Any
+        self,
+        manager: Server,
+        *,
+        connections: Connections,
+        fast_path: FastPath | None,
+        head_s: float,
+        flush_s: float,
+        **options: Any,
     ) -> None:
         super().__init__(manager, **options)
+        self._fast_path = fast_path
+        self._taken = False  # by the fast path: a request that is not answered yet
+        self._behind = b""  # what was sent after that
+        self._whole = True  # aiohttp's parser stands between two requests, as far as we know
+        self.seen: tuple[bytes, Headers] | None = None
         self._connections = connections
         self._address: str | None = None  # once it is admitted
         self._answer_request = manager.request_handler
@@ -68,7 +82,7 @@ class Connection(RequestHandler):
         self._head_begun = False
         self._head_late: asyncio.TimerHandle | None = None
         self._cut: asyncio.TimerHandle | None = None
-        self._retiring = False
+        self.retiring = False
         self._wire: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -89,14 +103,31 @@ class Connection(RequestHandler):
         self._address = None
         super().connection_lost(exc)
         self._head_arrived()
-        self._taken()
+        self._read()
         self._wire = None
 
     def data_received(self, data: bytes) -> None:
         if self._address is None:
             return
+        if self._taken:
+            self._behind += data
+            self._pause_transport_reading()
+        elif self._is_taken(data, self._address):
+            self._taken = True
+            self._head_arrived()
+            self._stay()
+        else:
+            self._parse(data)
+
+    def _is_taken(self, data: bytes, address: str) -> bool:
+        if self._fast_path is None or not self._whole or self._paused or not self._is_idle():
+            return False
+        return self._fast_path.takes(self, data, address)
+
+    def _parse(self, data: bytes) -> None:
         heads = self._request_count
         super().data_received(data)
+        self._whole = self._whole and self._is_whole(data, self._request_count - heads)
         if self._request_count != heads:
             self._head_arrived()
         elif data and self._is_idle():
@@ -104,13 +135,54 @@ class Connection(RequestHandler):
             if self._head_late is None:
                 self._expect_head()
 
+    def _is_whole(self, data: bytes, heads: int) -> bool:
+        """Whether a segment was one head, complete and without a body; if in doubt, no.
+
+        Else the next segment might be the rest of what began in this one, and must not be read as a request.
+        """
+        if not data:
+            return True
+        alone = heads == 1 and data.endswith(b"\r\n\r\n") and data.count(b"\r\n\r\n") == 1
+        if not alone or not self._messages or self._upgraded:
+            return False
+        return self._messages[-1][1] is EMPTY_PAYLOAD
+
+    def answered(self, answer: bytes) -> None:
+        """Send what the fast path answers, and take what comes next."""
+        if self._wire is None or self._force_close:
+            return
+        self._wire.write(answer)
+        if self.retiring:
+            self._taken = False
+            self.force_close()
+            return
+        self._stay()
+        self._go_on(b"")
+
+    def declined(self, data: bytes) -> None:
+        """Have aiohttp answer what the fast path took."""
+        if self._address is not None:
+            self._go_on(data)
+
+    def _go_on(self, data: bytes) -> None:
+        self._taken = False
+        behind, self._behind = self._behind, b""
+        if data:
+            self._parse(data)
+        if behind:
+            self._resume_transport_reading()  # no message waits, so nobody else holds it
+            self.data_received(behind)
+
+    def _stay(self) -> None:
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._must_be_taken()
+        self._must_be_read()
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._taken()
+        self._read()
 
     async def start(self) -> None:
         try:
@@ -118,11 +190,11 @@ class Connection(RequestHandler):
         finally:
             # Closing waits for what is still buffered, for ever if the client does not take it.
             if self._wire is not None and self._wire.get_write_buffer_size() > 0:
-                self._must_be_taken()
+                self._must_be_read()
 
     def retire(self) -> None:
         """Take no further request: close at once if none is under way, else after its answer."""
-        self._retiring = True
+        self.retiring = True
         if self._is_idle() and not self._head_begun:
             self.force_close()
 
@@ -143,7 +215,7 @@ class Connection(RequestHandler):
             # Refused by aiohttp before any middleware ran: an Expect header other than 100-continue.
             resp = problems.answer(problems.refusal_of(resp), request_ids.of(request))
             resp.headers[request_ids.HEADER] = request_ids.of(request)
-        if self._retiring:
+        if self.retiring:
             resp.force_close()
         return await super().finish_response(request, resp, start_time)
 
@@ -168,7 +240,8 @@ class Connection(RequestHandler):
         return response
 
     def _is_idle(self) -> bool:
-        return self._waiter is not None and not self._waiter.done() and not self._messages
+        waits = self._waiter is not None and not self._waiter.done()
+        return waits and not self._messages and not self._taken
 
     def _expect_head(self) -> None:
         self._head_late = self._loop.call_later(self._head_s, self.force_close)
@@ -179,11 +252,11 @@ class Connection(RequestHandler):
             self._head_late.cancel()
             self._head_late = None
 
-    def _must_be_taken(self) -> None:
+    def _must_be_read(self) -> None:
         if self._cut is None and self._wire is not None:
             self._cut = self._loop.call_later(self._flush_s, self._wire.abort)
 
-    def _taken(self) -> None:
+    def _read(self) -> None:
         if self._cut is not None:
             self._cut.cancel()
             self._cut = None
@@ -201,9 +274,15 @@ class Listener:
     """An application served on a listening socket, until it is drained."""
 
     def __init__(
-        self, app: web.Application, settings: Settings, access_log: type[AbstractAccessLogger]
+        self,
+        app: web.Application,
+        settings: Settings,
+        access_log: type[AbstractAccessLogger],
+        *,
+        fast_path: Callable[[web.Application], FastPath] | None = None,
     ) -> None:
         self._settings = settings
+        self._fast_path = fast_path
         app[BODIES] = Bodies(settings)
         self._runner = web.AppRunner(app, access_log_class=access_log)
         self._options: dict[str, Any] = {
@@ -222,6 +301,7 @@ class Listener:
 
     async def start(self, listening: socket.socket) -> None:
         await self._runner.setup()
+        self._options["fast_path"] = self._fast_path(self._runner.app) if self._fast_path else None
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(self._connect, sock=listening, backlog=BACKLOG)
 
@@ -250,80 +330,3 @@ class Listener:
                 connection.force_close()
             await server.shutdown(CUT_OFF_S)
         await self._runner.cleanup()
-
-
-async def read_body(request: web.Request, *, most: int) -> bytes:
-    """Read the whole body, inflated, or refuse: 413 above ``most`` bytes, 408 when it takes too long.
-
-    503 at once when the bodies in flight leave no room for it.
-
-    Raises ``Malformed`` for a body that is cut off or does not inflate, ``UnsupportedMediaType`` for an
-    encoding other than gzip and deflate.
-    """
-    settings = request.app[SETTINGS]
-    declared = request.content_length
-    if declared is not None and declared > most:
-        raise _too_large(most)
-    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
-    if encoding not in _INFLATE_WBITS and encoding not in {"identity", ""}:
-        raise UnsupportedMediaType("Send the body as it is, or encoded as gzip or deflate.")
-    share = Share(request.app[BODIES], public=auth.caller(request).role == "public")
-    share.reach(declared or 0)
-    try:
-        async with asyncio.timeout(settings.body_timeout_s):
-            body = await _receive(request, most, share)
-    except TimeoutError as error:
-        raise problems.RequestTimeout(
-            f"The body did not arrive within {settings.body_timeout_s:g} s."
-        ) from error
-    except (RequestPayloadError, HttpProcessingError, ConnectionError) as error:
-        raise Malformed("The body is cut off or its chunks are malformed.") from error
-    if encoding not in _INFLATE_WBITS:
-        return body
-    if len(body) <= INFLATE_IN_LOOP_MAX_BYTES:
-        return inflate(body, encoding, most, share.reach)
-    return await asyncio.to_thread(inflate, body, encoding, most, share.reach)
-
-
-async def _receive(request: web.Request, most: int, share: Share) -> bytes:
-    body = bytearray()
-    while chunk := await request.content.readany():
-        body += chunk
-        if len(body) > most:
-            raise _too_large(most)
-        share.reach(len(body))
-    return bytes(body)
-
-
-def inflate(body: bytes, encoding: str, most: int, reach: Callable[[int], None] = lambda _: None) -> bytes:
-    """Inflate a gzip or deflate body (RFC 1952, 1950, 1951), never making more than ``most`` bytes of it.
-
-    ``reach`` is told how many bytes are held by now, packed and not, and may refuse.
-    Deflate is taken with its zlib header and, as some clients send it, without.
-    """
-    wbits = _INFLATE_WBITS[encoding]
-    if encoding == "deflate" and body and body[0] & 0x0F != zlib.DEFLATED:
-        wbits = -zlib.MAX_WBITS
-    inflated, packed = bytearray(), len(body)
-    try:
-        while True:
-            stream = zlib.decompressobj(wbits)
-            while body and not stream.eof:
-                inflated += stream.decompress(body, min(INFLATE_STEP_BYTES, most + 1 - len(inflated)))
-                if len(inflated) > most:
-                    raise _too_large(most)
-                reach(packed + len(inflated))
-                body = stream.unconsumed_tail
-            if not stream.eof:
-                raise Malformed("The compressed body is cut off.")
-            body = stream.unused_data  # a gzip file may have several members
-            if not body:
-                return bytes(inflated)
-            if encoding == "deflate":
-                raise Malformed("Something follows the compressed body.")
-    except zlib.error as error:
-        raise Malformed(f"The body is not valid {encoding}.") from error
-
-
-def _too_large(most: int) -> TooLarge:
-    return TooLarge(f"A body has at most {most} bytes, compressed or not.")

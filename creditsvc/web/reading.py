@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -108,18 +109,26 @@ def answer(
 
     ``consented``: the body holds what may be told only while the organisation consents, so it is not kept.
     """
-    held = f"{moment.version}-{instants.microseconds(moment.valid_from):x}"
     who = auth.caller(request).client_id or "public"  # what an agency or an organisation sees is its own
-    who += " with consent" if consented else ""
-    etag = f'"{RENDERING}-{hashlib.sha256(who.encode()).hexdigest()[:8]}-{held}"'
+    tag = etag(f"{who} with consent" if consented else who, moment.version, moment.valid_from)
     headers = {
-        "ETag": etag,
+        "ETag": tag,
         "Cache-Control": cache_control(request, moment, past=past and not consented),
         "Vary": "Authorization",
     }
-    if is_kept(request, etag):
+    if is_kept(request, tag):
         return web.Response(status=304, headers=headers)
     return web.Response(body=body, content_type="application/json", headers=headers)
+
+
+def etag(who: str, version: int, valid_from: datetime) -> str:
+    """Name the bytes of an answer: for whom, of which version, and since when they stand."""
+    return f'"{RENDERING}-{_short(who)}-{version}-{instants.microseconds(valid_from):x}"'
+
+
+@lru_cache(maxsize=4096)
+def _short(who: str) -> str:
+    return hashlib.sha256(who.encode()).hexdigest()[:8]
 
 
 def cache_control(request: web.Request, moment: Moment, *, past: bool) -> str:

@@ -25,10 +25,17 @@ def of(request: web.BaseRequest) -> str:
     known = request.get(REQUEST_ID)
     if isinstance(known, str):
         return known
-    given = request.headers.get(HEADER, "")
-    # What a caller calls its request is logged and echoed, so it must look as if a machine had made it, and
-    # no person's identifier may come in by it.
-    person = persons.holds_resident_id(given.upper()) or persons.find(given) is not None
-    fit = _FIT.fullmatch(given) is not None and not person
-    request[REQUEST_ID] = chosen = given if fit else new()
+    request[REQUEST_ID] = chosen = chosen_for(request.headers.get(HEADER, ""))
     return chosen
+
+
+def chosen_for(given: str) -> str:
+    """Take a caller's own id of a request, or a new one if it may be anything but a machine's.
+
+    It is logged and echoed, so it must look as if a machine had made it, and no person's identifier may
+    come in by it.
+    """
+    if not given or _FIT.fullmatch(given) is None:
+        return new()
+    person = persons.holds_resident_id(given.upper()) or persons.find(given) is not None
+    return new() if person else given

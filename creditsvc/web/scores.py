@@ -17,6 +17,7 @@ from creditsvc.ledger.rankings import Ranked
 from creditsvc.ledger.scores import Change, Supposed
 from creditsvc.web import limits, reading
 from creditsvc.web.asking import PURPOSE
+from creditsvc.web.bodies import read_body
 from creditsvc.web.events import parse
 from creditsvc.web.keys import SCORES
 from creditsvc.web.parameters import (
@@ -29,7 +30,6 @@ from creditsvc.web.parameters import (
     NOT_MODIFIED,
     limit,
 )
-from creditsvc.web.protocol import read_body
 from creditsvc.web.routes import JSON, Body, Parameter, Response, Route
 from creditsvc.web.shapes import ScoreApart, WhatIf, WhatIfAnswer
 from scoring.exact import written

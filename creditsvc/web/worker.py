@@ -39,6 +39,7 @@ def main(descriptor: int, slot: int) -> None:
 async def _work(settings: Settings, listening: socket.socket) -> None:
     from creditsvc.web.access_log import AccessLog  # noqa: PLC0415  metrics are made at import, for this slot
     from creditsvc.web.app import application  # noqa: PLC0415
+    from creditsvc.web.fast_path import FastPath  # noqa: PLC0415
     from creditsvc.web.keys import LIFECYCLE  # noqa: PLC0415
     from creditsvc.web.problems import is_passing  # noqa: PLC0415
     from creditsvc.web.protocol import Listener  # noqa: PLC0415
@@ -49,7 +50,7 @@ async def _work(settings: Settings, listening: socket.socket) -> None:
     loop.add_signal_handler(signal.SIGINT, stop.set)
     loop.add_reader(sys.stdin.fileno(), stop.set)
     app = application(settings, settings.database_url)
-    listener = Listener(app, settings, AccessLog)
+    listener = Listener(app, settings, AccessLog, fast_path=FastPath)
     try:
         await listener.start(listening)
     except Exception as error:  # noqa: BLE001  the parent reads the status, people read the log

@@ -15,6 +15,7 @@ from creditsvc.store.clients import Role, create_key
 from creditsvc.store.database import connect
 from creditsvc.web.access_log import AccessLog
 from creditsvc.web.app import ROUTES, application
+from creditsvc.web.fast_path import FastPath
 from creditsvc.web.protocol import Listener
 from creditsvc.web.routes import Route
 from tests.making import ENTITY, SOURCE
@@ -58,7 +59,7 @@ async def served(dsn: str, settings: Settings, routes: Iterable[Route] = ROUTES)
 async def _served(dsn: str, settings: Settings, routes: Iterable[Route]) -> AsyncIterator[Service]:
     listening = socket.create_server(("127.0.0.1", 0))
     host, port = listening.getsockname()[:2]
-    listener = Listener(application(settings, dsn, routes), settings, AccessLog)
+    listener = Listener(application(settings, dsn, routes), settings, AccessLog, fast_path=FastPath)
     await listener.start(listening)
     try:
         async with aiohttp.ClientSession(f"http://{host}:{port}", auto_decompress=True) as session:

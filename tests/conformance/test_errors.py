@@ -11,8 +11,9 @@ from aiohttp import web
 
 from creditsvc.errors import Malformed
 from creditsvc.web.app import ROUTES
+from creditsvc.web.bodies import read_body
 from creditsvc.web.problems import Problem
-from creditsvc.web.protocol import LINE_MAX_BYTES, read_body
+from creditsvc.web.protocol import LINE_MAX_BYTES
 from creditsvc.web.routes import Route
 from tests.conformance.conftest import Serve, Service
 

@@ -1,24 +1,25 @@
 -- name: public_profiles
 -- What the public is shown of each entity, and whether time has outrun it. $2 is what the other view takes: no consent is asked here.
-select entity_id, ($2::text[])[1] as client_id, false as consented, version > 0 as known, public_version as version, public_from as valid_from,
-       public_until as valid_until, public_profile as profile, recorded_at,
+select entity_id, ($2::text[])[1] as client_id, public_version as version, public_from as valid_from, public_until as valid_until,
+       public_profile as profile, recorded_at,
        announced < $3 + (select count(*) from unnest($4::timestamptz[]) as a (at) where a.at <= clock_timestamp())
-       or coalesce(shared_until <= clock_timestamp(), false) as outrun, announced, version as events
+       or coalesce(shared_until <= clock_timestamp(), false) as outrun, version as events, announced, false as consented
 from entity
-where entity_id = any($1::text[]);
+where entity_id = any($1::text[]) and version > 0;
 
 -- name: shared_profiles
 -- The same for those that the record is shared with; of a partner ($2) also whether the organisation consents to what asks for it.
-select e.entity_id, k.client_id, version > 0 as known, version, shared_from as valid_from,
-       shared_until as valid_until, shared_profile as profile, recorded_at,
+select e.entity_id, k.client_id, version, shared_from as valid_from, shared_until as valid_until,
+       shared_profile as profile, recorded_at,
        announced < $3 + (select count(*) from unnest($4::timestamptz[]) as a (at) where a.at <= clock_timestamp())
-       or coalesce(shared_until <= clock_timestamp(), false) as outrun, announced, version as events,
+       or coalesce(shared_until <= clock_timestamp(), false) as outrun, version as events, announced,
        coalesce((select c.given and (c.ends_at is null or c.ends_at > clock_timestamp())
                  from consent c
                  where c.entity_id = k.entity_id and c.client_id = k.client_id
                  order by c.number desc limit 1), false) as consented
 from unnest($1::text[], $2::text[]) as k (entity_id, client_id)
-join entity e on e.entity_id = k.entity_id;
+join entity e on e.entity_id = k.entity_id
+where version > 0;
 
 -- name: horizon
 -- The database's clock, and the instant before which nothing more can come to be recorded.

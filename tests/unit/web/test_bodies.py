@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from creditsvc.errors import Malformed, TooLarge
-from creditsvc.web.protocol import inflate
+from creditsvc.web.bodies import inflate
 
 MOST = 1000
 
