@@ -140,14 +140,15 @@ class FastPath:
             f"{self._always}RateLimit: {left(auth.PUBLIC, asked.verdict)}\r\nX-Request-Id: {request_id}\r\n"
             f"Date: {rfc822_formatted_time()}\r\n{closing}Content-Length: {len(body)}\r\n\r\n"
         )
-        asked.client.answered(b"".join(((head + rest).encode(), body)))
+        answer = b"".join(((head + rest).encode(), body))
+        asked.client.answered(answer)
         access_log.note(
             ROUTE,
             "GET",
             status,
             request_id=request_id,
             seconds=time.perf_counter() - asked.started_s,
-            size=len(body),
+            size=len(answer),
         )
 
 
