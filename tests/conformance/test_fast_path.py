@@ -18,6 +18,7 @@ from tests.conformance.test_log import push
 from tests.making import ENTITY, OTHER_ENTITY, raw
 
 PATIENCE_S = 10.0
+WRITERS, EVENTS = 4, 15
 PATH = f"/v1/entities/{ENTITY}"
 HOST = "Host: a\r\n"
 PLAIN = f"GET {PATH} HTTP/1.1\r\n{HOST}\r\n"
@@ -267,6 +268,36 @@ async def test_what_time_has_outrun_is_folded_again_and_charged_once(asked: Serv
             assert said == [200, 200]
     finally:
         await connection.close()
+
+
+async def test_a_look_up_sees_every_event_acknowledged_before_it(serve: Serve, said):
+    """Writers and readers of one organisation at once: nothing stands between them that could be older."""
+    service = await with_keys(await serve(anonymous_per_minute=100_000))
+    acknowledged, seen = 0, []
+
+    async def write(writer: int) -> None:
+        nonlocal acknowledged
+        for number in range(EVENTS):
+            await push(service, raw("honour.granted", f"P{writer}-{number}", id=f"e{writer}-{number}"))
+            acknowledged += 1
+            await look_up()
+
+    async def look_up() -> None:
+        before = acknowledged
+        async with wire(service) as one:
+            _, _, body = await one.asked(PLAIN)
+        found = orjson.loads(body).get("version", 0)
+        seen.append(found)
+        assert found >= before
+
+    async def read(until: asyncio.Task[None]) -> None:
+        while not until.done():
+            await look_up()
+
+    writing = asyncio.ensure_future(asyncio.gather(*(write(writer) for writer in range(WRITERS))))
+    await asyncio.gather(writing, *(read(writing) for _ in range(4)))
+    assert max(seen) == WRITERS * EVENTS
+    assert len(said) == len(seen) > 2 * WRITERS * EVENTS
 
 
 async def test_who_goes_before_the_answer_harms_nobody(asked: Service, said):
