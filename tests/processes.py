@@ -132,6 +132,17 @@ class Service:
                 return answer.status == 200
         return False
 
+    async def refuses(self) -> None:
+        """Wait until nobody listens on its port any more, however much is still under way inside."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                try:
+                    _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+                except ConnectionRefusedError:
+                    return
+                writer.close()
+                await asyncio.sleep(0.01)
+
     async def kill(self) -> None:
         """Kill the parent alone; what it started must end by itself."""
         left = children(self.pid)

@@ -8,16 +8,17 @@ import signal
 import time
 from collections import defaultdict
 from itertools import count
-from pathlib import Path
 
 import aiohttp
 import pytest
 
 from tests.chance import CAMPAIGN, SEED
+from tests.gates import gate
 from tests.making import SOURCE, raw
-from tests.processes import Agency, Service, service
+from tests.processes import Agency, Service, children, service
 
 BATCH_EVENTS = 2_500
+LAST = "usdot:16"  # the organisation of a batch's last event, of which nobody else sends any
 _numbers = count(1)
 
 
@@ -71,37 +72,35 @@ async def push(agency, session, chance, stop):
         await asyncio.sleep(0.04)
 
 
-async def recorded(running):
-    async with running.database() as connection:
-        return await connection.fetchval("select count(*) from event")
-
-
 class Batch:
-    """A large batch on its way, caught when part of it is recorded."""
+    """A large batch on its way, held up before its last event."""
 
     def __init__(self, running, agency, chance):
         self.running, self.agency = running, agency
-        self.events = events(chance, BATCH_EVENTS)
+        n = next(_numbers)
+        last = raw("penalty.imposed", f"{SEED}-{n}", id=f"{SEED}-{n}", subject=LAST)
+        self.events = [*events(chance, BATCH_EVENTS - 1), last]
         self.port = 0
 
-    async def start(self):
-        before = await recorded(self.running)
+    @contextlib.asynccontextmanager
+    async def held_up(self):
+        """Send it, and hold it up where part of it is recorded, for the time of the block."""
         connector = aiohttp.TCPConnector(limit=1)
-        self.session = aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(60))
-        async with self.session.get(self.running.url + "/livez"):
-            pass
-        ((transport, *_),) = [connection[0] for connection in connector._conns.values()]
-        self.port = transport.transport.get_extra_info("sockname")[1]
-        self.sending = asyncio.create_task(self.agency.send(self.session, self.events))
-        async with self.running.database() as connection:
-            while await connection.fetchval("select count(*) from event") < before + BATCH_EVENTS // 8:
-                assert not self.sending.done(), "the batch was answered before it could be disturbed"
-                await asyncio.sleep(0.005)
-
-    async def end(self):
-        answered = await self.sending
-        await self.session.close()
-        return answered
+        timeout = aiohttp.ClientTimeout(60)
+        async with (
+            self.running.database() as connection,
+            aiohttp.ClientSession(self.running.url, connector=connector, timeout=timeout) as session,
+        ):
+            async with session.get("/livez"):
+                pass
+            ((transport, *_),) = [connection[0] for connection in connector._conns.values()]
+            self.port = transport.transport.get_extra_info("sockname")[1]
+            async with gate(connection, LAST) as held:
+                sending = asyncio.create_task(self.agency.send(session, self.events))
+                await held.reached(sending)
+                assert await connection.fetchval("select count(*) from event") >= BATCH_EVENTS // 2
+                yield
+            self.answered = await sending
 
 
 async def everything_holds(running: Service, agency: Agency, session):
@@ -147,9 +146,8 @@ async def histories(running, entities, session):
 
 def one_backend(running, chance):
     """A process of PostgreSQL that serves a connection of ours."""
-    named = Path(f"/proc/{running.postmaster}/task/{running.postmaster}/children").read_text().split()
-    backends = [int(pid) for pid in named if b"creditsvc" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    return chance.choice(backends)
+    named = children(running.postmaster)
+    return chance.choice([pid for pid, command in named.items() if "creditsvc" in command])
 
 
 @pytest.mark.parametrize(
@@ -160,33 +158,31 @@ async def test_killed_inside_a_batch(running, agency, session, victim):
     stop = asyncio.Event()
     pushing = [asyncio.create_task(push(agency, session, chance, stop)) for _ in range(3)]
     batch = Batch(running, agency, chance)
-    await batch.start()
-    workers = running.workers
-    match victim:
-        case "the worker":
-            victims = [running.worker_of(batch.port)]
-        case "every worker":
-            victims = workers
-        case "the postmaster":
-            victims = [running.postmaster]
-        case "a backend":
-            victims = [one_backend(running, chance)]
-        case _:
-            victims = []
-    if victims:
-        for pid in victims:
-            os.kill(pid, signal.SIGKILL)
-    else:
-        await running.kill()
-        await running.start()
-    answered = await batch.end()
+    async with batch.held_up():
+        match victim:
+            case "the worker":
+                victims = [running.worker_of(batch.port)]
+            case "every worker":
+                victims = running.workers
+            case "the postmaster":
+                victims = [running.postmaster]
+            case "a backend":
+                victims = [one_backend(running, chance)]
+            case _:
+                victims = []
+        if victims:
+            for pid in victims:
+                os.kill(pid, signal.SIGKILL)
+        else:
+            await running.kill()
+            await running.start()
     await running.ready()
     assert not set(victims) & set(running.workers)
     await asyncio.sleep(0.5)
     stop.set()
     await asyncio.gather(*pushing)
     if victim in {"the worker", "every worker", "the parent"}:
-        assert not answered
+        assert not batch.answered
         assert agency.unanswered
     await everything_holds(running, agency, session)
 
@@ -239,12 +235,12 @@ async def test_terminated_in_the_middle_of_requests_it_answers_what_it_has_taken
 
     pushing = [asyncio.create_task(once(kept=n % 2 == 0)) for n in range(8)]
     batch = Batch(running, agency, chance)
-    await batch.start()
-    stopping = asyncio.create_task(running.stop())
-    await asyncio.sleep(0.3)
-    stop.set()
+    async with batch.held_up():
+        stopping = asyncio.create_task(running.stop())
+        await running.refuses()
     assert await stopping == 0
-    assert await batch.end(), "the batch that was under way was answered whole"
+    assert batch.answered, "the batch that was under way was answered whole"
+    stop.set()
     await asyncio.gather(*pushing)
     await running.start()
     there = await histories(running, {event["subject"] for event in agency.sent.values()}, session)

@@ -5,7 +5,6 @@ import os
 import pwd
 import shutil
 import signal
-from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -16,6 +15,7 @@ from creditsvc.store import migrations as migrations_module
 from creditsvc.store.database import connect
 from creditsvc.store.embedded import EmbeddedServer
 from creditsvc.store.migrations import DIRECTORY, Migration, MigrationFailed, migrate, read_all, rollback
+from tests.conftest import drop, on_database
 
 NUMBERS = sorted({migration.number for migration in read_all()})
 
@@ -33,7 +33,7 @@ async def empty(server_dsn):
 
     yield make
     for name in names:
-        await connection.execute(f"drop database {name} with (force)")
+        await drop(connection, name)
     await connection.close()
 
 
@@ -46,10 +46,6 @@ def migrations(tmp_path):
         return tmp_path
 
     return write
-
-
-def on_database(dsn, name):
-    return urlsplit(dsn)._replace(path=f"/{name}").geturl()
 
 
 def quiet(_):
