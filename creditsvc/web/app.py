@@ -3,6 +3,8 @@
 import os
 import signal
 from collections.abc import AsyncIterator, Iterable
+from functools import cache
+from typing import Any
 
 from aiohttp import web
 
@@ -101,13 +103,22 @@ def application(settings: Settings, dsn: str, routes: Iterable[Route] = ROUTES) 
     app[TABLE] = serve(app, routes)
     app.on_response_prepare.append(finish_headers)
     app.cleanup_ctx.extend((_pools, _keyring, _accesses, _ledger, feed.prepare))
-    api = openapi.document(routes, app[CATALOGUE])
+    _documents(app, routes)
+    return app
+
+
+def _documents(app: web.Application, routes: tuple[Route, ...]) -> None:
+    @cache
+    def describe() -> dict[str, Any]:
+        from creditsvc.web.openapi_document import document  # noqa: PLC0415  takes time, and may never be asked for
+
+        return document(routes, app[CATALOGUE])
+
     pages.prepare(app)
     catalogue_page.prepare(app)
-    openapi.prepare(app, api)
-    docs.prepare(app, api)
+    openapi.prepare(app, describe)
+    docs.prepare(app, describe)
     explanations.prepare(app)
-    return app
 
 
 def serve(app: web.Application, routes: Iterable[Route]) -> dict[web.AbstractRoute, Route]:

@@ -2,20 +2,20 @@
 
 from aiohttp import web
 
-from creditsvc.web.fixed import FixedDocument
+from creditsvc.web.fixed import FixedDocument, OnDemand
 from creditsvc.web.keys import CATALOGUE
 from creditsvc.web.parameters import CACHE_CONTROL, ETAG, IF_NONE_MATCH, NOT_MODIFIED
 from creditsvc.web.routes import Response, Route
 
-DOCUMENT: web.AppKey[FixedDocument] = web.AppKey("catalogue_document", FixedDocument)
+DOCUMENT: web.AppKey[OnDemand] = web.AppKey("catalogue_document", OnDemand)
 
 
 async def catalogue(request: web.Request) -> web.Response:
-    return request.app[DOCUMENT].answer(request)
+    return await request.app[DOCUMENT].answer(request)
 
 
 def prepare(app: web.Application) -> None:
-    app[DOCUMENT] = FixedDocument(app[CATALOGUE].document(), "application/json")
+    app[DOCUMENT] = OnDemand(lambda: FixedDocument(app[CATALOGUE].document(), "application/json"))
 
 
 SCHEMA = {

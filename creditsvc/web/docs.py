@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -11,19 +11,23 @@ from aiohttp import web
 from markupsafe import Markup, escape
 
 from creditsvc.settings import Settings
-from creditsvc.web.fixed import FixedDocument
+from creditsvc.web.fixed import FixedDocument, OnDemand
 from creditsvc.web.keys import SETTINGS
-from creditsvc.web.openapi import NO_NUL
 from creditsvc.web.pages import page
-from creditsvc.web.parameters import CACHE_CONTROL, ETAG, IF_NONE_MATCH, NOT_MODIFIED
+from creditsvc.web.parameters import CACHE_CONTROL, ETAG, IF_NONE_MATCH, NO_NUL, NOT_MODIFIED
 from creditsvc.web.routes import Response, Route
 
-DOCUMENT: web.AppKey[FixedDocument] = web.AppKey("docs_document", FixedDocument)
+DOCUMENT: web.AppKey[OnDemand] = web.AppKey("docs_document", OnDemand)
 
 
-def prepare(app: web.Application, api: Mapping[str, Any]) -> None:
+def prepare(app: web.Application, describe: Callable[[], Mapping[str, Any]]) -> None:
     aiohttp_jinja2.get_env(app).filters |= {"pretty": _pretty, "plain": _plain, "marked": _marked}
-    app[DOCUMENT] = page(app, "docs.html", api=api, tags=_tags(api, app[SETTINGS]), any_text=NO_NUL)
+
+    def make() -> FixedDocument:
+        api = describe()
+        return page(app, "docs.html", api=api, tags=_tags(api, app[SETTINGS]), any_text=NO_NUL)
+
+    app[DOCUMENT] = OnDemand(make)
 
 
 def _tags(api: Mapping[str, Any], settings: Settings) -> list[dict[str, Any]]:
@@ -78,7 +82,7 @@ def _marked(text: str) -> Markup:
 
 
 async def docs(request: web.Request) -> web.Response:
-    return request.app[DOCUMENT].answer(request)
+    return await request.app[DOCUMENT].answer(request)
 
 
 ROUTES = (

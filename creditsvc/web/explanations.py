@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from aiohttp import web
 
 from creditsvc import errors
 from creditsvc.errors import NotFound, Refusal
 from creditsvc.web import problems
-from creditsvc.web.fixed import FixedDocument
+from creditsvc.web.fixed import OnDemand
 from creditsvc.web.pages import page
 from creditsvc.web.parameters import CACHE_CONTROL, ETAG, IF_NONE_MATCH, NOT_MODIFIED
 from creditsvc.web.routes import Parameter, Response, Route
@@ -106,12 +107,14 @@ class _Explanation:
     text: str
 
 
-EXPLANATIONS: web.AppKey[Mapping[str, FixedDocument]] = web.AppKey("explanations", Mapping)
+EXPLANATIONS: web.AppKey[Mapping[str, OnDemand]] = web.AppKey("explanations", Mapping)
 
 
 def prepare(app: web.Application) -> None:
     app[EXPLANATIONS] = {
-        kind.slug: page(app, "problem.html", problem=_Explanation(kind.title, kind.status, text))
+        kind.slug: OnDemand(
+            partial(page, app, "problem.html", problem=_Explanation(kind.title, kind.status, text))
+        )
         for kind, text in TEXTS.items()
     }
 
@@ -120,7 +123,7 @@ async def explanation(request: web.Request) -> web.Response:
     found = request.app[EXPLANATIONS].get(request.match_info["slug"])
     if found is None:
         raise NotFound("There is no such type of problem.")
-    return found.answer(request)
+    return await found.answer(request)
 
 
 ROUTES = (

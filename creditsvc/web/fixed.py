@@ -1,6 +1,8 @@
 """Documents that are the same for everyone until the next release: made once, served as kept bytes."""
 
+import asyncio
 import hashlib
+from collections.abc import Callable
 
 from aiohttp import web
 
@@ -26,6 +28,23 @@ class FixedDocument:
             headers = {name: self._headers[name] for name in ("ETag", "Cache-Control")}
             return web.Response(status=304, headers=headers)
         return web.Response(body=self.body, headers=self._headers)
+
+
+class OnDemand:
+    """A fixed document that is made once somebody asks for it, in a thread: a start need not wait for it."""
+
+    def __init__(self, make: Callable[[], FixedDocument]) -> None:
+        self._make = make
+        self._made: FixedDocument | None = None
+        self._turn = asyncio.Lock()
+
+    async def answer(self, request: web.Request) -> web.Response:
+        """Answer as the document does; who asks while it is being made waits for it."""
+        if self._made is None:
+            async with self._turn:
+                if self._made is None:
+                    self._made = await asyncio.to_thread(self._make)
+        return self._made.answer(request)
 
 
 def is_kept(request: web.Request, etag: str) -> bool:

@@ -42,6 +42,7 @@ IF_NONE_MATCH = Parameter(
     schema={"type": "string"},
 )
 ETAG = Header("ETag", "Changes whenever the bytes of the answer do")
+NO_NUL = r"^[^\u0000]*$"  # what the edge sees to in every text of a query
 CACHE_CONTROL = Header("Cache-Control", "How long the answer may be kept")
 NOT_MODIFIED = Response("What is kept under the If-None-Match sent still holds", headers=(ETAG,))
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from creditsvc.web.app import ROUTES
-from creditsvc.web.openapi import NO_NUL
+from creditsvc.web.parameters import NO_NUL
 from tests.conformance.conftest import Serve, Service
 
 FIXED = [

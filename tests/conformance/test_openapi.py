@@ -8,12 +8,12 @@ import pytest
 from openapi_pydantic import OpenAPI
 
 from creditsvc.domain import catalogue
-from creditsvc.web import openapi
+from creditsvc.web import openapi_document
 from creditsvc.web.app import ROUTES
 from tests.conformance.conftest import Service
 
 CATALOGUE = catalogue.load()
-API = openapi.document(ROUTES, CATALOGUE)
+API = openapi_document.document(ROUTES, CATALOGUE)
 OPERATIONS = {
     (method.upper(), path): operation
     for path, item in API["paths"].items()
