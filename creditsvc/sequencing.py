@@ -1,8 +1,8 @@
 """The sequencer as a process: ``python -m creditsvc.sequencing``, started by ``creditsvc.service``.
 
 It alone reads the key that signs checkpoints. Beside it is erased what was kept for as long as it may be. It
-says "ready" on standard output when it is at work, and stops on SIGTERM or when its standard input ends,
-which is when its parent is gone.
+is told its database (see ``creditsvc.parent``), says "ready" on standard output when it is at work, and stops
+on SIGTERM or when its standard input ends, which is when its parent is gone.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from prometheus_client import values
 from creditsvc import logs
 from creditsvc.errors import Refusal
 from creditsvc.logs import error_fields
-from creditsvc.service import READY, SEQUENCER
+from creditsvc.parent import READY, SEQUENCER, told
 from creditsvc.settings import Settings
 
 log = logging.getLogger("creditsvc.sequencing")
@@ -29,7 +29,9 @@ def main() -> None:
     settings = Settings.from_environment()
     logs.configure(settings.log_level)
     values.ValueClass = values.MultiProcessValue(lambda: SEQUENCER)  # type: ignore[no-untyped-call]
-    uvloop.run(_work(settings))
+    from creditsvc.ledger import checkpoints, cosigners, erasing, sequencer  # noqa: F401, PLC0415  while told nothing
+
+    uvloop.run(_work(told(settings)))
 
 
 async def _work(settings: Settings) -> None:

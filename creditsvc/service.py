@@ -2,6 +2,8 @@
 
 The parent starts PostgreSQL (unless a DSN is set), brings the schema up to date, opens the port and keeps
 PostgreSQL and the workers running; it handles no request itself. ``creditsvc.web.worker`` is the other side.
+A start is mostly importing: the workers do it while the database starts, and the parent imports what it may
+not need, or only then, where it needs it.
 """
 
 import asyncio
@@ -17,12 +19,9 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import fields
 
-from prometheus_client.multiprocess import mark_process_dead
-
 from creditsvc import logs
 from creditsvc.errors import Refusal
-from creditsvc.ledger import calendars, cosigners, releases
-from creditsvc.ledger.signing import begin
+from creditsvc.parent import KILL_GRACE_S, READY, SEQUENCER
 from creditsvc.settings import PREFIX, Settings
 from creditsvc.store.database import connect
 from creditsvc.store.embedded import EmbeddedServer, ServerFailed
@@ -33,9 +32,6 @@ FIRST_PAUSE_S = 0.2  # before what died is started again; doubles up to
 LONGEST_PAUSE_S = 10.0
 STEADY_S = 30.0  # what lived this long starts its pauses over
 DEATHS_BEFORE_READY_MAX = 3  # of one worker; then the service cannot be started, and says so
-KILL_GRACE_S = 5.0  # beyond the drain time, for closing the database's connections
-READY = b"ready\n"
-SEQUENCER = "sequencer"  # the slot of the one that is no worker
 
 Slot = int | str
 
@@ -98,30 +94,42 @@ def _leaves(group: BaseExceptionGroup[Exception]) -> list[Exception]:
 
 
 async def _run(settings: Settings) -> None:
-    cosigners.parse(settings.log_witnesses)  # what cannot be used should be told at once
+    _check_witnesses(settings)
     with _bound(settings) as listening, tempfile.TemporaryDirectory(prefix="creditsvc-") as metrics:
-        async with _database(settings) as database:
-            await migrate(database.dsn, report=_say)
+        workers = Workers(settings, listening, metrics)
+        async with workers.begun(), _database(settings) as database:
             await _prepare(database.dsn, settings)
-            calendars.tell_at_start()
             listening.listen()  # whoever else has the port says so here; the workers set the backlog
-            workers = Workers(settings, database, listening, metrics)
+            workers.database = database
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(database.keep(moved=workers.restart))
-                for slot in (*range(settings.worker_count), SEQUENCER):
+                for slot in workers.slots:
                     tasks.create_task(workers.keep(slot))
                 await workers.ready()
                 _say(f"listening on {_address(listening)}")
 
 
+def _check_witnesses(settings: Settings) -> None:
+    """Refuse witnesses that cannot be used: it should be told at once."""
+    if settings.log_witnesses:
+        from creditsvc.ledger import cosigners  # noqa: PLC0415  a client for HTTP, which only the sequencer needs
+
+        cosigners.parse(settings.log_witnesses)
+
+
 async def _prepare(dsn: str, settings: Settings) -> None:
-    """Announce the models that are new, and begin the log where there is none."""
+    """Bring the schema up to date, announce the models that are new, begin the log where there is none."""
+    from creditsvc.ledger import calendars, releases  # noqa: PLC0415  models and rules: see the top
+    from creditsvc.ledger.signing import begin  # noqa: PLC0415
+
+    await migrate(dsn, report=_say)
     connection = await connect(dsn)
     try:
         await releases.announce(connection, _say)
         await begin(connection, settings)
     finally:
         await connection.close()
+    calendars.tell_at_start()
 
 
 class Database:
@@ -176,17 +184,28 @@ async def _database(settings: Settings) -> AsyncIterator[Database]:
 class Workers:
     """The processes that answer, and the sequencer. Each has a slot that its successors keep."""
 
-    def __init__(
-        self, settings: Settings, database: Database, listening: socket.socket, metrics: str
-    ) -> None:
+    def __init__(self, settings: Settings, listening: socket.socket, metrics: str) -> None:
+        self.database = Database(settings)  # until there is one that runs
+        self.slots: tuple[Slot, ...] = (*range(settings.worker_count), SEQUENCER)
         self._settings = settings
-        self._database = database
         self._listening = listening
         self._metrics = metrics
-        self._ready: dict[Slot, asyncio.Event] = {
-            slot: asyncio.Event() for slot in (*range(settings.worker_count), SEQUENCER)
-        }
+        self._ready: dict[Slot, asyncio.Event] = {slot: asyncio.Event() for slot in self.slots}
         self._running: dict[Slot, asyncio.subprocess.Process] = {}
+        self._begun: dict[Slot, asyncio.subprocess.Process] = {}
+
+    @contextlib.asynccontextmanager
+    async def begun(self) -> AsyncIterator[None]:
+        """Start the first process of each slot; it imports what it needs, and waits for its database."""
+        try:
+            for slot in self.slots:
+                self._begun[slot] = await self._spawn(slot)
+            yield
+        finally:
+            for process in self._begun.values():  # which were never told one
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
 
     async def ready(self) -> None:
         """Wait until every worker has been ready once."""
@@ -217,18 +236,25 @@ class Workers:
             await pauses.pause()
 
     async def _start(self, slot: Slot) -> asyncio.subprocess.Process:
-        descriptor = self._listening.fileno()
-        program = ("creditsvc.web.worker", str(descriptor), str(slot))
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", *(("creditsvc.sequencing",) if slot == SEQUENCER else program)),
-            stdin=asyncio.subprocess.PIPE,  # never written to: its end tells the worker that we are gone
-            stdout=asyncio.subprocess.PIPE,
-            pass_fds=() if slot == SEQUENCER else (descriptor,),
-            env=os.environ | _environment(self._settings, self._database.dsn, self._metrics),
-            start_new_session=True,  # Ctrl-C is for the parent, which stops the workers gracefully
-        )
+        process = self._begun.pop(slot, None)
+        if process is None:
+            process = await self._spawn(slot)
+        elif process.stdin is not None and not self._settings.database_url:
+            process.stdin.write(f"{self.database.dsn}\n".encode())
         self._running[slot] = process
         return process
+
+    async def _spawn(self, slot: Slot) -> asyncio.subprocess.Process:
+        descriptor = self._listening.fileno()
+        program = ("creditsvc.web.worker", str(descriptor), str(slot))
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", *(("creditsvc.sequencing",) if slot == SEQUENCER else program)),
+            stdin=asyncio.subprocess.PIPE,  # its end tells the worker that we are gone
+            stdout=asyncio.subprocess.PIPE,
+            pass_fds=() if slot == SEQUENCER else (descriptor,),
+            env=os.environ | _environment(self._settings, self.database.dsn, self._metrics),
+            start_new_session=True,  # Ctrl-C is for the parent, which stops the workers gracefully
+        )
 
     async def _end(self, slot: Slot, process: asyncio.subprocess.Process) -> None:
         """See to it that a worker has ended. It gets its drain time; nobody else is let in meanwhile."""
@@ -241,6 +267,8 @@ class Workers:
                 process.kill()
                 await process.wait()
         del self._running[slot]
+        from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415  see the top
+
         mark_process_dead(slot, self._metrics)  # type: ignore[no-untyped-call]
 
 

@@ -1,7 +1,8 @@
 """A worker: ``python -m creditsvc.web.worker <descriptor> <slot>``, started by ``creditsvc.service``.
 
-It serves on the listening socket it inherits under that descriptor, says "ready" on standard output when it
-does, and stops on SIGTERM or when its standard input ends, which is when its parent is gone.
+It serves on the listening socket it inherits under that descriptor, on the database that it is told (see
+``creditsvc.parent``), says "ready" on standard output when it does, and stops on SIGTERM or when its standard
+input ends, which is when its parent is gone.
 """
 
 import asyncio
@@ -13,12 +14,13 @@ import socket
 import sys
 
 import uvloop
+from aiohttp import web
 from prometheus_client import values
 
 from creditsvc import logs
 from creditsvc.errors import Refusal
 from creditsvc.logs import error_fields
-from creditsvc.service import KILL_GRACE_S, READY
+from creditsvc.parent import KILL_GRACE_S, READY, told
 from creditsvc.settings import Settings
 
 log = logging.getLogger("creditsvc.web.worker")
@@ -28,17 +30,21 @@ SWITCH_S = 0.001  # long histories are folded in a thread: the loop gets the int
 
 
 def main(descriptor: int, slot: int) -> None:
+    gc.disable()  # until all is there: what is imported stays
     sys.setswitchinterval(SWITCH_S)
     settings = Settings.from_environment()
     logs.configure(settings.log_level)
     # Files of metrics go by slot, not by process number: a worker's successor counts on where it ended.
     values.ValueClass = values.MultiProcessValue(lambda: slot)  # type: ignore[no-untyped-call]
-    uvloop.run(_work(settings, socket.socket(fileno=descriptor)))
+    from creditsvc.web.app import application  # noqa: PLC0415  metrics are made at import, for this slot
+
+    settings = told(settings)
+    app = application(settings, settings.database_url)
+    uvloop.run(_work(app, settings, socket.socket(fileno=descriptor)))
 
 
-async def _work(settings: Settings, listening: socket.socket) -> None:
-    from creditsvc.web.access_log import AccessLog  # noqa: PLC0415  metrics are made at import, for this slot
-    from creditsvc.web.app import application  # noqa: PLC0415
+async def _work(app: web.Application, settings: Settings, listening: socket.socket) -> None:
+    from creditsvc.web.access_log import AccessLog  # noqa: PLC0415
     from creditsvc.web.fast_path import FastPath  # noqa: PLC0415
     from creditsvc.web.keys import LIFECYCLE  # noqa: PLC0415
     from creditsvc.web.problems import is_passing  # noqa: PLC0415
@@ -49,7 +55,6 @@ async def _work(settings: Settings, listening: socket.socket) -> None:
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGINT, stop.set)
     loop.add_reader(sys.stdin.fileno(), stop.set)
-    app = application(settings, settings.database_url)
     listener = Listener(app, settings, AccessLog, fast_path=FastPath)
     try:
         await listener.start(listening)
@@ -58,7 +63,8 @@ async def _work(settings: Settings, listening: socket.socket) -> None:
         log.error("the worker cannot start", extra={"fields": fields})  # noqa: TRY400  no values
         sys.exit(os.EX_TEMPFAIL if is_passing(error) else 1)
     gc.collect()
-    gc.freeze()  # what is there by now stays: the collector need not walk it again and again
+    gc.freeze()
+    gc.enable()  # what is there by now stays: the collector need not walk it again and again
     os.write(sys.stdout.fileno(), READY)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # nobody reads the pipe any more
     await stop.wait()

@@ -272,3 +272,35 @@ async def test_nothing_outlives_a_parent_that_is_killed(tmp_path: Path):
         service.process.kill()
         _, alive = await asyncio.to_thread(psutil.wait_procs, everything, timeout=PATIENCE_S)
         assert not alive
+
+
+async def test_nothing_outlives_a_parent_that_is_killed_while_it_starts(tmp_path: Path):
+    """The workers are there before the database is, and have not been told it yet."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "creditsvc", "serve"),
+        env=environment(tmp_path / "var"),
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    parent = psutil.Process(process.pid)
+    try:
+        await eventually(lambda: _async(len([*filter(is_worker, parent.children())]) == WORKERS))
+        everything = parent.children(recursive=True)
+        assert not (tmp_path / "var" / "postgresql" / "postmaster.pid").exists(), "it came too late"
+    finally:
+        process.kill()
+        await process.wait()
+    _, alive = await asyncio.to_thread(psutil.wait_procs, everything, timeout=PATIENCE_S)
+    assert not alive
+
+
+async def test_a_start_that_fails_takes_what_it_began_with_it(tmp_path: Path):
+    nowhere = f"postgresql://nobody@/nothing?host={tmp_path}"
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "creditsvc", "serve"),
+        env=environment(tmp_path / "var", database_url=nowhere),
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(PATIENCE_S):
+        _, said = await process.communicate()  # which ends once nobody holds its end of the pipe any more
+    assert process.returncode == 1
+    assert b"creditsvc: The database cannot be reached" in said

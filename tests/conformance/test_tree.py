@@ -28,7 +28,7 @@ OF_ONE_MACHINE = {
 
 def walk(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.iterdir()):
-        if path.is_symlink():
+        if path.is_symlink() or path.name == ".git":  # a file in a second work tree
             continue
         if not path.is_dir():
             yield path
