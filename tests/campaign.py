@@ -15,6 +15,7 @@ TESTS = (
     "tests/integration/ledger/test_cases_stateful.py",
     "tests/integration/ledger/test_delivery.py",
     "tests/acceptance/test_faults.py",
+    "tests/conformance/test_schemathesis.py",  # with every type of event
 )
 
 

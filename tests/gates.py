@@ -1,7 +1,7 @@
 """Holding a request up inside the database: a test meets it there, however fast or slow the machine is."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 import asyncpg
@@ -27,11 +27,11 @@ class Gate:
         )
         await self._connection.execute("select from entity where entity_id = $1 for update", entity)
 
-    async def reached(self, sending: "asyncio.Future[object]") -> None:
-        """Wait until somebody waits at the gate, so that what is being sent cannot be answered any more."""
+    async def reached(self, has_ended: Callable[[], object]) -> None:
+        """Wait until somebody waits at the gate: what is being sent cannot be answered any more."""
         async with asyncio.timeout(PATIENCE_S):
             while not await self._connection.fetchval(WAITING, self._connection.get_server_pid()):
-                assert not sending.done(), "it was answered, and never came by the gate"
+                assert not has_ended(), "it was answered, and never came by the gate"
                 await asyncio.sleep(0.005)
 
     async def open(self) -> None:

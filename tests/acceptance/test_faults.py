@@ -97,7 +97,7 @@ class Batch:
             self.port = transport.transport.get_extra_info("sockname")[1]
             async with gate(connection, LAST) as held:
                 sending = asyncio.create_task(self.agency.send(session, self.events))
-                await held.reached(sending)
+                await held.reached(sending.done)
                 assert await connection.fetchval("select count(*) from event") >= BATCH_EVENTS // 2
                 yield
             self.answered = await sending

@@ -1,5 +1,6 @@
 """Whole files through a whole service: real inspections, twice; a penalty sheet; cut off on the way."""
 
+import csv
 import re
 import signal
 import socket
@@ -7,7 +8,10 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from urllib.parse import quote
 
@@ -17,11 +21,13 @@ import pytest
 
 from creditsvc.store import embedded
 from tests.acceptance.commands import PATIENCE_S, ROOT, Installation
+from tests.gates import gate
 
 INSPECTIONS = ROOT / "examples" / "alimconfiance" / "inspections_2017.csv"
 MAPPING = ROOT / "examples" / "alimconfiance" / "mapping.toml"
 SOURCE = "urn:agency:fr-dgal"
 CORRECTED = "siren:351680558"
+PART_ROWS = 1_000  # of a file that is cut off on the way
 
 DIGEST = """
 select count(*) as events,
@@ -51,21 +57,60 @@ def key_of(installed: Installation, source: str = SOURCE) -> str:
     return installed.run("keys", "create", "--role", "agency", "--source", source).stdout.strip()
 
 
-def load_command(place: Path, url: str, *more: object) -> tuple[object, ...]:
+def load_command(place: Path, url: str, *more: object, file: Path = INSPECTIONS) -> tuple[object, ...]:
     files = ("--state", place / "state", "--rejected", place / "rejected.csv")
-    return ("load", INSPECTIONS, "--mapping", MAPPING, "--url", url, *files, *more)
+    return ("load", file, "--mapping", MAPPING, "--url", url, *files, *more)
 
 
-async def digest(installed: Installation) -> asyncpg.Record:
+@dataclass(frozen=True)
+class Part:
+    """The head of the real file, and an organisation that first comes in the middle of it."""
+
+    file: Path
+    middle: str
+
+    def command(self, place: Path, url: str) -> tuple[object, ...]:
+        return load_command(place, url, "--batch", 20, "--concurrency", 2, file=self.file)
+
+
+@pytest.fixture(scope="module")
+def part(tmp_path_factory) -> Part:
+    file = tmp_path_factory.mktemp("part") / "inspections.csv"
+    with INSPECTIONS.open(encoding="utf-8", newline="") as whole:
+        lines = [*islice(whole, PART_ROWS + 1)]
+    file.write_text("".join(lines), encoding="utf-8", newline="")
+    sirens = [row["siren"] for row in csv.DictReader(lines)]
+    middle = next(siren for siren in sirens[PART_ROWS // 2 :] if siren not in sirens[: PART_ROWS // 2])
+    return Part(file, f"siren:{middle}")
+
+
+@asynccontextmanager
+async def database(installed: Installation) -> AsyncIterator[asyncpg.Connection]:
     dsn = await embedded.attach(Path(installed.settings["DATA_DIR"]))
     assert dsn is not None
     connection = await asyncpg.connect(dsn, server_settings={"search_path": "creditsvc"})
     try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def half_loaded(
+    installed: Installation, part: Part, *command: object
+) -> AsyncIterator["subprocess.Popen[str]"]:
+    """Load it, and hold the load up in the middle for the time of the block; who reads on ends it."""
+    async with database(installed) as connection, gate(connection, part.middle) as held:
+        loading = installed.start(*command, CREDITSVC_KEY=key_of(installed))
+        await held.reached(loading.poll)
+        yield loading
+
+
+async def digest(installed: Installation) -> asyncpg.Record:
+    async with database(installed) as connection:
         row = await connection.fetchrow(DIGEST)
         assert row is not None
         return row
-    finally:
-        await connection.close()
 
 
 @pytest.fixture(scope="module")
@@ -159,71 +204,64 @@ def test_key_that_opens_nothing_stops_the_load_and_says_what_to_do(served, tmp_p
     assert ".." not in done.stderr
 
 
-async def test_load_cut_off_by_ctrl_c_goes_on_where_it_was(tmp_path):
+async def test_load_cut_off_by_ctrl_c_goes_on_where_it_was(part, tmp_path):
     installed = at(tmp_path)
     with installed.serving() as (url, _):
-        key = key_of(installed)
-        command = load_command(tmp_path, url, "--batch", 20, "--concurrency", 2)
-        loading = installed.start(*command, CREDITSVC_KEY=key)
-        wait_for(tmp_path / "state", loading)
-        loading.send_signal(signal.SIGINT)
+        command = part.command(tmp_path, url)
+        async with half_loaded(installed, part, *command) as loading:
+            wait_for(tmp_path / "state", loading)
+            loading.send_signal(signal.SIGINT)
         _, said = loading.communicate(timeout=PATIENCE_S)
         assert loading.returncode == 128 + signal.SIGINT
         assert "give the same command again" in said
-        done = installed.run(*command, CREDITSVC_KEY=key)
+        done = installed.run(*command, CREDITSVC_KEY=key_of(installed))
         assert "going on behind row" in done.stderr
-        assert done.stdout.startswith("4,982 rows: ")
+        assert done.stdout.startswith("1,000 rows: ")
         assert done.returncode == 0
-        assert (await digest(installed))["events"] == 4982
+        assert (await digest(installed))["events"] == PART_ROWS
 
 
-async def test_service_killed_under_a_load_loses_nothing_acknowledged(tmp_path):
+async def test_service_killed_under_a_load_loses_nothing_acknowledged(part, tmp_path):
     installed = at(tmp_path)
     with installed.serving() as (url, process):
-        key = key_of(installed)
-        command = load_command(tmp_path, url, "--batch", 20, "--concurrency", 2)
-        loading = installed.start(*command, CREDITSVC_KEY=key)
-        wait_for(tmp_path / "state", loading)
-        process.kill()
-        process.wait()
-        assert loading.poll() is None, "killed in the middle"
+        async with half_loaded(installed, part, *part.command(tmp_path, url)) as loading:
+            process.kill()
+            process.wait()
+            assert loading.poll() is None, "killed in the middle"
     with installed.serving():
         said, notices = loading.communicate(timeout=PATIENCE_S)
-        assert said.startswith("4,982 rows: "), notices
-        assert (await digest(installed))["events"] == 4982
+        assert said.startswith("1,000 rows: "), notices
+        assert (await digest(installed))["events"] == PART_ROWS
         assert installed.run("fsck").returncode == 0
 
 
-async def test_postgresql_killed_under_a_load_loses_nothing_acknowledged(tmp_path):
+async def test_postgresql_killed_under_a_load_loses_nothing_acknowledged(part, tmp_path):
     installed = at(tmp_path)
     with installed.serving() as (url, process):
-        key = key_of(installed)
-        command = load_command(tmp_path, url, "--batch", 20, "--concurrency", 2)
-        loading = installed.start(*command, CREDITSVC_KEY=key)
-        wait_for(tmp_path / "state", loading)
-        children = psutil.Process(process.pid).children()
-        (postmaster,) = (child for child in children if child.name().startswith("postgres"))
-        postmaster.kill()
-        assert loading.poll() is None, "killed in the middle"
+        async with half_loaded(installed, part, *part.command(tmp_path, url)) as loading:
+            children = psutil.Process(process.pid).children()
+            (postmaster,) = (child for child in children if child.name().startswith("postgres"))
+            postmaster.kill()
+            assert loading.poll() is None, "killed in the middle"
         said, notices = loading.communicate(timeout=PATIENCE_S)
-        assert said.startswith("4,982 rows: "), notices
-        assert (await digest(installed))["events"] == 4982
+        assert said.startswith("1,000 rows: "), notices
+        assert (await digest(installed))["events"] == PART_ROWS
         assert installed.run("fsck").returncode == 0
 
 
-async def test_state_of_a_ledger_that_is_gone_does_not_leave_a_hole(tmp_path):
+async def test_state_of_a_ledger_that_is_gone_does_not_leave_a_hole(part, tmp_path):
     installed = at(tmp_path)
     with installed.serving() as (url, _):
-        command = load_command(tmp_path, url, "--batch", 20, "--concurrency", 2)
-        loading = installed.start(*command, CREDITSVC_KEY=key_of(installed))
-        wait_for(tmp_path / "state", loading)
-        loading.terminate()
-        loading.communicate(timeout=PATIENCE_S)
+        command = part.command(tmp_path, url)
+        async with half_loaded(installed, part, *command) as loading:
+            wait_for(tmp_path / "state", loading)
+            loading.terminate()
+            loading.communicate(timeout=PATIENCE_S)
     anew = Installation(installed.settings | {"DATA_DIR": str(tmp_path / "anew")})
     with anew.serving():
         done = anew.run(*command, CREDITSVC_KEY=key_of(anew))
         assert "starting anew" in done.stderr
-        assert (await digest(anew))["events"] == 4982
+        assert (await digest(anew))["events"] == PART_ROWS
 
 
 def test_example_runs_and_the_printed_requests_work_as_printed(tmp_path):
