@@ -30,7 +30,7 @@ run: $(VENV)/local.stamp ## Start the service on loopback with its own PostgreSQ
 
 .PHONY: test
 test: lint ## Run everything that must hold: lint, types and all tests, on the embedded PostgreSQL
-	@$(BIN)/python -m pytest --numprocesses 4 --dist loadfile
+	@$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # `make campaign SEED=7 SECONDS=60` starts from a certain seed; it says which seeds it takes.
 SECONDS := 600
