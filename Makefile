@@ -62,11 +62,11 @@ install: $(VENV)/dev.stamp ## Build .venv with everything a developer needs
 .PHONY: lock
 lock: $(BIN)/pip ## Write the lock files again from pyproject.toml
 	@$(INSTALL) uv
-	@printf 'hatchling\neditables\n' | $(COMPILE) pyproject.toml - --extra embedded --extra calendar --group dev \
+	@printf 'hatchling\neditables\n' | $(COMPILE) pyproject.toml - --extra embedded --extra calendar --extra report --group dev \
 		--output-file requirements/dev.lock
-	@printf 'hatchling\neditables\n' | $(COMPILE) pyproject.toml - --extra embedded --extra calendar \
+	@printf 'hatchling\neditables\n' | $(COMPILE) pyproject.toml - --extra embedded --extra calendar --extra report \
 		--constraints requirements/dev.lock --output-file requirements/local.lock
-	@$(COMPILE) pyproject.toml --extra calendar --constraints requirements/dev.lock \
+	@$(COMPILE) pyproject.toml --extra calendar --extra report --constraints requirements/dev.lock \
 		--output-file requirements/service.lock
 	@$(COMPILE) --group bench --constraints requirements/dev.lock --output-file requirements/bench.lock
 	@echo hatchling | $(COMPILE) - --constraints requirements/dev.lock --output-file requirements/build.lock
