@@ -1,13 +1,14 @@
 """Instants as text, and calendar days as instants in the place of an authority."""
 
 import re
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from creditsvc.domain.identifiers import SCHEMES
 
 MICROSECONDS = 1_000_000
+TICK = timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

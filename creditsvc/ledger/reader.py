@@ -2,6 +2,7 @@
 
 from creditsvc.domain.naming import View
 from creditsvc.domain.standing import Rules
+from creditsvc.ledger.course import Courses
 from creditsvc.ledger.folds import SQL
 from creditsvc.ledger.lookups import Lookups
 from creditsvc.ledger.moments import Moments
@@ -23,4 +24,5 @@ class Reader:
         self.public_profiles = lookups["public"]
         self.moments = Moments(pool, lookups, refolder.refold, rules)
         self.pages = Pages(pool, self.moments.folds, rules)
+        self.courses = Courses(self.moments.folds, rules)
         self.search = Search(pool, self.moments)

@@ -68,6 +68,7 @@ from creditsvc.web.limits import LIMITS, Limits
 from creditsvc.web.middleware import TABLE, edge, finish_headers
 from creditsvc.web.probes import READINESS, Readiness
 from creditsvc.web.routes import Route
+from creditsvc.web.site import assets, home, organisation, rendering
 
 ROUTES: tuple[Route, ...] = (
     *events.ROUTES,
@@ -87,6 +88,9 @@ ROUTES: tuple[Route, ...] = (
     *explanations.ROUTES,
     *probes.ROUTES,
     *metrics.ROUTES,
+    *home.ROUTES,
+    *organisation.ROUTES,
+    *assets.ROUTES,
 )
 
 
@@ -112,9 +116,10 @@ def _documents(app: web.Application, routes: tuple[Route, ...]) -> None:
     def describe() -> dict[str, Any]:
         from creditsvc.web.openapi_document import document  # noqa: PLC0415  takes time, and may never be asked for
 
-        return document(routes, app[CATALOGUE])
+        return document((route for route in routes if not route.page), app[CATALOGUE])
 
     pages.prepare(app)
+    rendering.prepare(app)
     catalogue_page.prepare(app)
     openapi.prepare(app, describe)
     docs.prepare(app, describe)

@@ -97,6 +97,7 @@ class Route:
     responses: Mapping[int, Response] = field(default_factory=dict)
     also_problems: frozenset[int] = frozenset()
     bare: bool = False  # neither asks who is calling nor counts it: for probes
+    page: bool = False  # for people: no part of the interface, and refuses in words
 
     @property
     def problems(self) -> frozenset[int]:

@@ -101,3 +101,7 @@ limit $2;
 select view, name, status
 from entity_name
 where entity_id = $1 and since <= $2 and (until is null or until > $2);
+
+-- name: agency_names
+-- What agencies are called, by their sources.
+select source, name from agency where source = any($1::text[]);

@@ -1,0 +1,160 @@
+"""What somebody may have meant who typed a code: of which schemes it can be, or where it is wrong.
+
+Most mistakes in typing are one wrong character or two neighbours exchanged (Verhoeff 1969). A Unified Social
+Credit Code has two checks over different parts, so which of them fails tells where to look.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from typing import Literal
+from unicodedata import normalize
+
+from creditsvc.domain import persons
+from creditsvc.domain.identifiers import LONGEST, SCHEMES, parse
+from creditsvc.errors import IdentifierInvalid, NaturalPerson
+
+Fault = Literal["length", "character", "region", "head", "place"]
+USCC_LENGTH = 18
+MOST_MEANT = 40
+_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
+# What people read for one another, on paper and on screens.
+_ALIKE = {
+    "O": "0",
+    "I": "1",
+    "S": "5",
+    "V": "UY",
+    "Z": "2",  # the first of these stand in no code
+    "0": "8DQ",
+    "1": "7L",
+    "2": "7",
+    "3": "8",
+    "4": "A",
+    "5": "6",
+    "6": "5G",
+    "7": "12",
+    "8": "03B",
+    "B": "8",
+    "D": "0",
+    "G": "6",
+    "L": "1",
+    "Q": "0",
+    "A": "4",
+    "U": "W",
+    "W": "U",
+    "M": "N",
+    "N": "M",
+    "E": "F",
+    "F": "E",
+    "P": "R",
+    "R": "P",
+    "K": "X",
+    "X": "K",
+    "C": "G",
+    "T": "Y",
+    "Y": "T",
+}
+_NEVER = str.maketrans("OISZ", "0152")  # all of them at once: who writes O for 0 does it everywhere
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """What was typed, as codes: those that it can be; or the fault, where it stands, and what may be meant.
+
+    ``first`` and ``last`` are places in the code, counted from 1. ``meant`` are valid identifiers, one
+    mistake away; none of them need be anybody's.
+    """
+
+    entities: tuple[str, ...] = ()
+    fault: Fault | None = None
+    first: int = 0
+    last: int = 0
+    meant: tuple[str, ...] = ()
+
+
+NOTHING = Typed()
+
+
+def read(text: str) -> Typed:
+    """Read what may be a code. Raises ``NaturalPerson`` for a person's; ``NOTHING`` for what is no code."""
+    if not text or len(text) > LONGEST:
+        return NOTHING
+    plain = normalize("NFKC", text).strip()
+    scheme, colon, _ = plain.partition(":")
+    if colon and scheme.strip().lower() in SCHEMES:
+        found = tuple(_parsed([plain]))
+    else:
+        found = tuple(dict.fromkeys(_parsed(f"{name}:{plain}" for name in SCHEMES)))
+    if found:
+        return Typed(found)
+    value = "".join(filter(str.isalnum, plain.rpartition(":")[2])).upper()
+    return _fault(value) if _resembles_uscc(value) else NOTHING
+
+
+def _parsed(texts: Iterable[str]) -> Iterator[str]:
+    for text in texts:
+        try:
+            yield parse(text)
+        except IdentifierInvalid:
+            continue
+
+
+def _resembles_uscc(value: str) -> bool:
+    digits = sum(character.isdigit() for character in value)
+    return value.isascii() and USCC_LENGTH - 1 <= len(value) <= USCC_LENGTH + 1 and digits >= USCC_LENGTH // 2
+
+
+def _fault(value: str) -> Typed:
+    if persons.holds_resident_id(value) or persons.find(value):
+        raise NaturalPerson("People are not on record here")
+    meant = tuple(islice(_meant(value), MOST_MEANT))
+    if len(value) != USCC_LENGTH:
+        return Typed(fault="length", first=len(value), meant=meant)
+    for place, character in enumerate(value, start=1):
+        if character not in _ALPHABET:
+            return Typed(fault="character", first=place, last=place, meant=meant)
+    for place in range(3, 9):
+        if not value[place - 1].isdigit():
+            return Typed(fault="region", first=place, last=place, meant=meant)
+    detail = _detail(value)
+    if "first two" in detail:
+        return Typed(fault="head", first=1, last=2, meant=meant)
+    # Characters 9 to 17 check themselves; only if they fit does the fault lie outside them.
+    inside = "character 17" in detail.lower()
+    return Typed(fault="place", first=9 if inside else 1, last=17 if inside else USCC_LENGTH, meant=meant)
+
+
+def _meant(value: str) -> Iterator[str]:
+    known: set[str] = set()
+    for near in _near(value):
+        if near not in known:
+            known.add(near)
+            with suppress(IdentifierInvalid, NaturalPerson):
+                yield parse(f"uscc:{near}")
+
+
+def _detail(value: str) -> str:
+    try:
+        parse(f"uscc:{value}")
+    except IdentifierInvalid as invalid:
+        return invalid.detail
+    return ""
+
+
+def _near(value: str) -> Iterator[str]:
+    """Give what is one mistake away, the likeliest first."""
+    yield value.translate(_NEVER)
+    for place, character in enumerate(value):
+        for other in _ALIKE.get(character, ""):
+            yield value[:place] + other + value[place + 1 :]
+    for place in range(len(value) - 1):
+        yield value[:place] + value[place + 1] + value[place] + value[place + 2 :]
+    if len(value) == USCC_LENGTH:
+        for place in range(USCC_LENGTH):
+            yield from (value[:place] + other + value[place + 1 :] for other in _ALPHABET)
+    elif len(value) > USCC_LENGTH:
+        yield from (value[:place] + value[place + 1 :] for place in range(len(value)))
+    else:
+        for place in range(len(value) + 1):
+            yield from (value[:place] + other + value[place:] for other in _ALPHABET)
