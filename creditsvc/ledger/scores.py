@@ -62,7 +62,7 @@ class Scores:
         self._moments = moments
         self._rankings = rankings
         self._rules = rules
-        self._releases = releases
+        self.releases = releases
 
     def rules_of(self, named: str | None) -> Rules:
         """Find the rules of ``name`` (the version in force at the time) or ``name@version``; null: official.
@@ -74,10 +74,10 @@ class Scores:
         name, _, version = named.partition("@")
         if not version:
             try:
-                return replace(self._rules, schedule=schedule_of(self._releases, name))
+                return replace(self._rules, schedule=schedule_of(self.releases, name))
             except LookupError:
                 pass
-        for one in self._releases:
+        for one in self.releases:
             if (one.model.name, one.model.version) == (name, version):
                 return replace(self._rules, schedule=Schedule.always(one.model))
         raise NotFound("There is no such model; /v1/models lists those that there are")

@@ -68,7 +68,7 @@ from creditsvc.web.limits import LIMITS, Limits
 from creditsvc.web.middleware import TABLE, edge, finish_headers
 from creditsvc.web.probes import READINESS, Readiness
 from creditsvc.web.routes import Route
-from creditsvc.web.site import assets, home, organisation, rendering
+from creditsvc.web.site import about, assets, home, organisation, rendering
 
 ROUTES: tuple[Route, ...] = (
     *events.ROUTES,
@@ -90,6 +90,7 @@ ROUTES: tuple[Route, ...] = (
     *metrics.ROUTES,
     *home.ROUTES,
     *organisation.ROUTES,
+    *about.ROUTES,
     *assets.ROUTES,
 )
 
