@@ -1,0 +1,87 @@
+"""What a mistyped code is told: where it is wrong, and what may be meant."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from creditsvc.domain.identifiers import SCHEMES, mistyped, parse
+from creditsvc.errors import NaturalPerson
+
+CODE = "91350100M000100Y43"
+MEANT = f"uscc:{CODE}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        CODE,
+        CODE.lower(),
+        f" {CODE} ",
+        "9135 0100 M000 100Y43",
+        MEANT,
+        f"USCC: {CODE}",
+        "９１３５０１００Ｍ０００１００Ｙ４３",
+    ],
+)
+def test_a_code_is_read_as_people_write_it(text):
+    assert mistyped.read(text) == mistyped.Typed((MEANT,))
+
+
+@pytest.mark.parametrize("scheme", SCHEMES.values(), ids=SCHEMES)
+def test_every_scheme_is_tried(scheme):
+    assert parse(f"{scheme.name}:{scheme.example}") in mistyped.read(scheme.example).entities
+
+
+@pytest.mark.parametrize(
+    ("text", "fault", "first", "last"),
+    [
+        ("91350100MOO01OOY43", "character", 10, 10),
+        ("91350100M00100Y43", "length", 17, 0),
+        ("91350100MM000100Y43", "length", 19, 0),
+        ("9135010OM000100Y43", "character", 8, 8),
+        ("9135010AM000100Y43", "region", 8, 8),
+        ("B1350100M000100Y43", "head", 1, 2),
+        ("91350100M000200Y43", "place", 9, 17),  # both checks fail: within the organisation code
+        ("91350200M000100Y43", "place", 1, 18),  # that of the organisation code holds
+        ("91350100M001000Y43", "place", 9, 17),  # neighbours exchanged
+    ],
+)
+def test_a_mistake_is_found_and_what_was_meant_is_offered(text, fault, first, last):
+    typed = mistyped.read(text)
+    assert (typed.entities, typed.fault, typed.first, typed.last) == ((), fault, first, last)
+    assert MEANT in typed.meant
+
+
+@pytest.mark.parametrize("text", ["", "阿里巴巴", "Example Foods Ltd", "x" * 100, "FR-38", "\u0130" * 18])
+def test_what_is_no_code_is_left_alone(text):
+    assert mistyped.read(text) == mistyped.NOTHING
+
+
+@pytest.mark.parametrize(
+    "text", ["110101199003070011", "11010519491231002X", "92350100M000100Y43", "92350100MA00100Y43"]
+)
+def test_a_persons_is_refused(text):
+    with pytest.raises(NaturalPerson):
+        mistyped.read(text)
+
+
+@given(st.integers(0, 17), st.sampled_from("0123456789ABCDEFGHJKLMNPQRTUWXY"))
+def test_any_one_wrong_character_leads_back(place, character):
+    text = CODE[:place] + character + CODE[place + 1 :]
+    try:
+        typed = mistyped.read(text)
+    except NaturalPerson:
+        return  # it would be a person's: nothing is offered
+    assert MEANT in typed.entities + typed.meant
+    if typed.fault == "place":
+        assert typed.first <= place + 1 <= typed.last
+
+
+@given(st.text(max_size=80))
+def test_anything_is_read_or_refused(text):
+    try:
+        typed = mistyped.read(text)
+    except NaturalPerson:
+        return
+    assert len(typed.meant) <= mistyped.MOST_MEANT
+    assert all(parse(one) == one for one in typed.entities + typed.meant)
