@@ -117,7 +117,7 @@ def _documents(app: web.Application, routes: tuple[Route, ...]) -> None:
     def describe() -> dict[str, Any]:
         from creditsvc.web.openapi_document import document  # noqa: PLC0415  takes time, and may never be asked for
 
-        return document((route for route in routes if not route.page), app[CATALOGUE])
+        return document(routes, app[CATALOGUE])
 
     pages.prepare(app)
     rendering.prepare(app)

@@ -77,8 +77,8 @@ _HEADERS: Mapping[str, tuple[str, dict[str, Any]]] = {
 
 
 def document(routes: Iterable[Route], catalogue: Catalogue) -> dict[str, Any]:
-    """Make the whole document, as JSON data."""
-    routes = tuple(routes)
+    """Make the whole document, as JSON data; pages for people are no part of it."""
+    routes = tuple(route for route in routes if not route.page)
     paths: dict[str, PathItem] = {}
     for route in routes:
         item = paths.setdefault(route.path, PathItem())

@@ -72,6 +72,11 @@ QUERIES = {
     "livez": Query("/livez"),
     "readyz": Query("/readyz"),
     "metrics": Query("/metrics"),
+    "home-page": Query("/?q=Hats"),  # pages of the public show everybody what the public sees
+    "organisation-page": Query(f"/entities/{ENTITY}"),
+    "about-page": Query("/about"),
+    "methods-page": Query("/methods"),
+    "asset": Query("/assets/site.css"),
 }
 METHODS = {route.name: route.method for route in ROUTES}
 

@@ -45,7 +45,7 @@ async def test_the_page_shows_every_operation_and_every_schema(service: Service)
         page = await answer.text()
     async with service.session.get("/openapi.json") as answer:
         api = await answer.json()
-    for route in ROUTES:
+    for route in (route for route in ROUTES if not route.page):
         assert f'id="{route.name}"' in page
     for name in api["components"]["schemas"]:
         assert f'id="schema-{name}"' in page

@@ -43,12 +43,18 @@ ALLOWED = {
     "livez": EVERYONE,
     "readyz": EVERYONE,
     "metrics": EVERYONE,
+    "home-page": EVERYONE,
+    "organisation-page": EVERYONE,
+    "about-page": EVERYONE,
+    "methods-page": EVERYONE,
+    "asset": EVERYONE,
 }
 EXAMPLES = {
     "entity": (ENTITY, OTHER_ENTITY),
     "client": ("partner",),
     "slug": ("malformed",),
     "sequence": ("1",),
+    "name": ("site.css",),
     "level": ("0",),
     "tile": ("000.p/1",),
     "agency": (SOURCE,),  # that of another is refused by its name: test_desk

@@ -39,7 +39,11 @@ def _models(request: web.Request) -> list[dict[str, Any]]:
 
 
 def _method(name: str, version: str) -> Markup:
-    return Markup(_markdown.render(engine.method(name, version)))  # noqa: S704  made by a renderer that escapes
+    tokens = _markdown.parse(engine.method(name, version))
+    for token in tokens:
+        if token.type in {"heading_open", "heading_close"}:
+            token.tag = f"h{min(6, int(token.tag[1]) + 2)}"  # it stands within a section of a page
+    return Markup(_markdown.renderer.render(tokens, _markdown.options, {}))  # noqa: S704  the renderer escapes
 
 
 ROUTES = (

@@ -1,6 +1,5 @@
 """Pages made from templates: what each carries, and refusals that people can read."""
 
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -32,9 +31,18 @@ def prepare(app: web.Application) -> None:
 
 
 def page(
-    request: web.Request, template: str, *, status: int = 200, keep: str = "no-cache", **context: Any
+    request: web.Request,
+    template: str,
+    *,
+    status: int = 200,
+    keep: str = "no-cache",
+    repeat: bool = True,
+    **context: Any,
 ) -> web.Response:
-    """Render a page in the language of who asks, with what all pages have."""
+    """Render a page in the language of who asks, with what all pages have.
+
+    ``repeat``: its address stands in the switch of language; not where it may hold a person's number.
+    """
     t = words(language_of(request))
     body = (
         request.app[ENVIRONMENT]
@@ -42,7 +50,7 @@ def page(
         .render(
             t=t,
             language=t.language,
-            others={other: _address(request, {"language": other}) for other in LANGUAGES},
+            others={other: _address(request, other, repeat=repeat) for other in LANGUAGES},
             assets=PATHS,
             path=request.path,
             catalogue=request.app[CATALOGUE],
@@ -65,8 +73,9 @@ def page(
     return response
 
 
-def _address(request: web.Request, given: Mapping[str, str]) -> str:
-    return f"{request.path}?{urlencode({**request.query, **given})}"
+def _address(request: web.Request, language: str, *, repeat: bool) -> str:
+    path, query = (request.path, request.query) if repeat else ("/", {})
+    return f"{path}?{urlencode({**query, 'language': language})}"
 
 
 def refused(request: web.Request, refusal: Refusal, **context: Any) -> web.Response:
@@ -77,6 +86,7 @@ def refused(request: web.Request, refusal: Refusal, **context: Any) -> web.Respo
         "refused.html",
         status=refusal.status,
         keep="no-store",
+        repeat=False,
         title=t.maybe(f"problem.{refusal.slug}", refusal.title),
         told=t.maybe(f"problem.{refusal.slug}.told", refusal.detail),
         slug=refusal.slug,

@@ -1,0 +1,241 @@
+"""Pages for people: both languages, nothing from elsewhere, nothing that the public may not know."""
+
+import html
+import json
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from html.parser import HTMLParser
+from importlib import resources
+
+import orjson
+import pytest
+
+from creditsvc.domain import catalogue
+from creditsvc.domain.identifiers import SCHEMES
+from creditsvc.settings import Settings
+from creditsvc.web.site.language import LANGUAGES, preferred, words
+from scoring import engine
+from tests.conformance.conftest import Service, served, with_keys
+from tests.conformance.test_log import push
+from tests.making import ENTITY, OTHER_ENTITY, raw
+
+MARKUP = '<b onclick="x()">坏&\'"</b>{{ 7 * 7 }}'
+PERSON = "110101199003070011"
+HIDDEN = {"severity": "minor", "decided_on": "2026-06-01"}  # not for the public
+PAGES = [
+    *("/", "/?q=nothing+like+it", "/?q=91350100MOO01OOY43", "/?q=x", "/about", "/methods"),
+    *(f"/entities/{ENTITY}", f"/entities/{OTHER_ENTITY}", "/entities/siren:000000000", f"/?q={PERSON}"),
+]
+TEXTS = resources.files("creditsvc.web.site")
+
+
+@pytest.fixture(scope="session")
+async def site(make_database: Callable[[], Awaitable[str]]) -> AsyncIterator[Service]:
+    """One organisation with something of most kinds, one of which nothing is public."""
+    async with served(await make_database(), Settings(workers=1, drain_timeout_s=1)) as service:
+        await with_keys(service)
+        results = await push(
+            service,
+            raw("registration.changed", "registration", entity_name=MARKUP, status="active"),
+            raw("penalty.imposed", "P1", severity="serious", decided_on="2026-03-01", title=MARKUP),
+            raw("licence.granted", "L1", decided_on="2026-02-01", valid_until="2031-01-31"),
+            raw("inspection.completed", "I1", decided_on="2026-02-02"),
+            raw("objection.opened", "P1", objection="O1", ground="wrong"),
+            raw("penalty.imposed", "H1", subject=OTHER_ENTITY, **HIDDEN),
+        )
+        assert [one["status"] for one in results["results"]] == ["accepted"] * 6
+        yield service
+
+
+async def get(service: Service, path: str, **headers: str) -> tuple[int, dict[str, str], str]:
+    async with service.session.get(path, headers=headers, allow_redirects=False) as answer:
+        return answer.status, dict(answer.headers), await answer.text()
+
+
+class Outline(HTMLParser):
+    """What a page is made of, as far as a reader without eyes depends on it."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("path", PAGES)
+async def test_every_page_stands_on_its_own(site: Service, path: str, language: str):
+    status, headers, page = await get(site, path, **{"Accept-Language": language})
+    assert status in {200, 404, 422}
+    assert headers["Content-Language"][:2] == language
+    assert headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert "unsafe" not in headers["Content-Security-Policy"]
+    outline = Outline(page)
+    assert outline.all("html") == [{"lang": "zh-CN" if language == "zh" else "en"}]
+    assert page.partition("</head>")[0].count("<title>") == 1
+    for once in ("h1", "main", "header", "footer"):
+        assert len(outline.all(once)) == 1, once
+    assert outline.tags.index(("a", {"class": "skip", "href": "#main"})) < outline.tags.index(
+        ("main", {"id": "main", "tabindex": "-1"})
+    )
+    labelled = {label["for"] for label in outline.all("label")}
+    assert {field["id"] for field in outline.all("input")} <= labelled
+    ids = [attributes["id"] for _, attributes in outline.tags if "id" in attributes]
+    assert len(ids) == len(set(ids)), "each id once"
+    for _, attributes in outline.tags:
+        assert not {name for name in attributes if name.startswith("on") or name == "style"}
+    for link in (*outline.all("a"), *outline.all("link"), *outline.all("img"), *outline.all("script")):
+        address = link.get("href") or link.get("src") or ""
+        assert address.startswith(("/", "#", "?")), address
+    assert [script for script in outline.all("script") if not script.get("src")] == []
+
+
+async def test_what_a_page_is_made_of_is_there_and_kept_for_ever(site: Service):
+    _, _, page = await get(site, "/")
+    found = set(re.findall(r'"(/assets/[^"]+)"', page))
+    assert len(found) == 3
+    for path in found:
+        status, headers, body = await get(site, path)
+        assert (status, "immutable" in headers["Cache-Control"]) == (200, True)
+        assert "http" not in body.replace("http://www.w3.org/2000/svg", "")
+    assert (await get(site, "/assets/site.0000000000000000.css"))[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("accepted", "language"),
+    [
+        ("zh-CN,zh;q=0.9,en;q=0.8", "zh"),
+        ("en-GB", "en"),
+        ("fr", "en"),
+        ("fr;q=1, zh-Hant;q=0.5", "zh"),
+        ("en;q=0.5,zh;q=0.7", "zh"),
+        ("", "en"),
+        ("zh;q=0", "en"),
+        ("zh;q=x, ;;;=,", "en"),
+        ("*", "en"),
+    ],
+)
+def test_the_browsers_language_is_read(accepted, language):
+    assert preferred(accepted) == language
+
+
+async def test_the_switch_is_kept(site: Service):
+    _, headers, page = await get(site, "/?language=zh", **{"Accept-Language": "en"})
+    assert 'lang="zh-CN"' in page
+    cookie = headers["Set-Cookie"]
+    assert {"HttpOnly", "SameSite=Lax"} <= {part.strip() for part in cookie.split(";")}
+    _, _, kept = await get(site, "/about", Cookie=cookie.partition(";")[0], **{"Accept-Language": "en"})
+    assert '<html lang="zh-CN">' in kept
+    assert (await get(site, "/?language=fr"))[0] == 200
+
+
+def test_both_languages_say_the_same_things():
+    texts = {language: words(language).texts for language in LANGUAGES}
+    assert texts["zh"].keys() == texts["en"].keys()
+    for key, text in texts["zh"].items():
+        assert sorted(re.findall(r"{(\w+)}", text)) == sorted(re.findall(r"{(\w+)}", texts["en"][key])), key
+        assert text.strip()
+
+
+def test_every_text_that_a_template_names_is_there_and_none_is_idle():
+    named, begun = set(), set()
+    for file in TEXTS.joinpath("templates").iterdir():
+        content = file.read_text(encoding="utf-8")
+        named |= set(re.findall(r"""\bt\(["']([^"']+)["'](?! \+)""", content))
+        begun |= set(re.findall(r"""\bt(?:\.maybe)?\(["']([^"']+\.)["'] \+""", content))
+    texts = words("en").texts
+    assert named <= texts.keys()
+    code = "".join(file.read_text(encoding="utf-8") for file in TEXTS.iterdir() if file.name.endswith(".py"))
+    named |= {key for key in texts if f'"{key}"' in code}
+    given = {"problem."}  # named by refusals
+    assert [key for key in texts if key not in named and not key.startswith((*begun, *given))] == []
+
+
+def test_every_code_of_the_official_score_and_every_state_has_words():
+    texts = words("en").texts
+    official = json.loads(engine.content("credit-baseline", "1"))
+    assert [rule["code"] for rule in official["rules"] if f"reason.{rule['code']}" not in texts] == []
+    assert [one["grade"] for one in official["grades"] if f"grade.{one['grade']}" not in texts] == []
+
+
+async def test_an_organisations_page_tells_what_is_public_of_it(site: Service):
+    status, _, page = await get(site, f"/entities/{ENTITY}", **{"Accept-Language": "en"})
+    assert status == 200
+    async with site.session.get(f"/v1/entities/{ENTITY}/records") as answer:
+        records = (await answer.json())["items"]
+    async with site.session.get(f"/v1/entities/{ENTITY}/score") as answer:
+        score = await answer.json()
+    titles = catalogue.load()
+    for record in records:
+        assert html.escape(titles.types[record["type"]].title.en) in page
+        assert html.escape(record["record"]) in page
+    for share in score["contributions"]["items"]:
+        assert words("en")(f"reason.{share['code']}") in page
+    assert f"{score['value']} of 1000" in page
+    assert "Under objection" in page
+    assert "Objection O1" in page
+    assert page.count("<li><time") == len(records) + 1, "each event once"
+
+
+async def test_whatever_it_is_called_comes_out_as_text(site: Service):
+    for path in (f"/entities/{ENTITY}", "/?q=坏", f"/?q={ENTITY}"):
+        _, _, page = await get(site, path)
+        assert "<b onclick" not in page
+        assert "49</b>" not in page
+    _, _, page = await get(site, "/", **{"Accept-Language": '"><script>'})
+    assert "<script>" not in page
+    _, _, page = await get(site, "/?q=%22%3E%3Cscript%3Ealert(1)%3C/script%3E")
+    assert "<script>alert" not in page
+
+
+async def test_what_is_hidden_reads_like_what_is_unknown(site: Service):
+    unknown = SCHEMES["siren"].example
+    pages = []
+    for entity in (OTHER_ENTITY, f"siren:{unknown}"):
+        status, _, page = await get(site, f"/entities/{entity}")
+        assert status == 404
+        assert "not proof of compliance" in page
+        pages.append(page.replace(entity.partition(":")[2], ""))
+    if OTHER_ENTITY.partition(":")[2] != unknown:
+        assert pages[0] == pages[1]
+
+
+@pytest.mark.parametrize("path", ["/?q={}", "/entities/uscc:{}"])
+async def test_a_person_is_refused_and_not_repeated(site: Service, path: str):
+    status, _, page = await get(site, path.format(PERSON))
+    assert status == 422
+    assert PERSON not in page
+    assert words("en")("problem.natural-person") in page
+
+
+async def test_a_code_leads_to_its_organisation_and_a_mistyped_one_too(site: Service):
+    code = ENTITY.partition(":")[2]
+    for typed in (code, code.lower(), ENTITY):
+        status, headers, _ = await get(site, f"/?q={typed}")
+        assert (status, headers["Location"]) == (303, f"/entities/{ENTITY}")
+    status, _, page = await get(site, "/?q=91350100MOO01OOY43")
+    assert (status, f'href="/entities/{ENTITY}"' in page) == (200, True)
+    assert "<mark>" in page
+    status, _, page = await get(site, f"/?q={OTHER_ENTITY}")
+    assert (status, "nothing is on record" in page) == (200, True)
+
+
+async def test_a_day_shows_what_was_public_at_its_end(site: Service):
+    status, _, page = await get(site, f"/entities/{ENTITY}?on=2020-01-01")
+    assert (status, "2020-01-01" in page) == (404, True)
+    for wrong in ("2999-01-01", "1066-10-14", "yesterday", "2026-02-30"):
+        assert (await get(site, f"/entities/{ENTITY}?on={wrong}"))[0] == 400
+    assert (await get(site, f"/entities/{ENTITY}?on="))[0] == 200
+
+
+async def test_the_interface_does_not_list_pages(site: Service):
+    async with site.session.get("/openapi.json") as answer:
+        paths = orjson.loads(await answer.read())["paths"]
+    assert "/" not in paths
+    assert "/entities/{entity}" not in paths
