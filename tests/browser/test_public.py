@@ -1,4 +1,4 @@
-"""What the public does in a browser: in both languages, with and without script, at a desk, on a telephone."""
+"""What the public does in a browser: both languages, with and without script, at a desk, on a telephone."""
 
 import re
 
@@ -19,9 +19,11 @@ PHONE = {"width": 320, "height": 640}  # the narrowest that content must fit (WC
 DESK = {"width": 1200, "height": 900}
 
 
-@pytest.mark.parametrize("language", LOCALES)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+@pytest.mark.parametrize(
+    ("language", "scheme", "size"),
+    [("zh", "light", PHONE), ("en", "dark", PHONE), ("zh", "dark", DESK), ("en", "light", DESK)],
+    ids=lambda value: value if isinstance(value, str) else str(value["width"]),
+)
 async def test_everybody_can_use_every_page(
     open_page: Open, language: str, scheme: str, size: dict[str, int]
 ):
