@@ -2,6 +2,7 @@
 
 from creditsvc.domain.naming import View
 from creditsvc.domain.standing import Rules
+from creditsvc.ledger.batches import Batches
 from creditsvc.ledger.folds import SQL
 from creditsvc.ledger.lookups import Lookups
 from creditsvc.ledger.moments import Moments
@@ -22,5 +23,6 @@ class Reader:
         }
         self.public_profiles = lookups["public"]
         self.moments = Moments(pool, lookups, refolder.refold, rules)
+        self.batches = Batches(pool, self.moments, rules, connections=share)
         self.pages = Pages(pool, self.moments.folds, rules)
         self.search = Search(pool, self.moments)

@@ -21,6 +21,25 @@ from unnest($1::text[], $2::text[]) as k (entity_id, client_id)
 join entity e on e.entity_id = k.entity_id
 where version > 0;
 
+-- name: shared_batch
+-- The same of many at once, in two arrays; no bytes where nothing is shown, and null where it has to be looked at one by one: time
+-- has outrun it, or it was folded by more releases than the $4 that whoever asks knows.
+select array_agg(entity_id) as entities,
+       array_agg(case when announced < $2 + (select count(*) from unnest($3::timestamptz[]) as a (at) where a.at <= clock_timestamp())
+                        or announced > $4 or shared_until <= clock_timestamp() then null
+                      else coalesce(shared_profile, '') end) as profiles
+from entity
+where entity_id = any($1::text[]) and version > 0;
+
+-- name: consenting
+-- Which of some entities consent to what asks for it, as partner $2 asks.
+select k.entity_id
+from unnest($1::text[]) as k (entity_id)
+where (select c.given and (c.ends_at is null or c.ends_at > clock_timestamp())
+       from consent c
+       where c.entity_id = k.entity_id and c.client_id = $2
+       order by c.number desc limit 1);
+
 -- name: horizon
 -- The database's clock, and the instant before which nothing more can come to be recorded.
 select clock_timestamp() as now, append_horizon() as settled;
