@@ -25,4 +25,4 @@ class Reader:
         self.moments = Moments(pool, lookups, refolder.refold, rules)
         self.batches = Batches(pool, self.moments, rules, connections=share)
         self.pages = Pages(pool, self.moments.folds, rules)
-        self.search = Search(pool, self.moments)
+        self.search = Search(pool, self.moments, rules.schedule)
