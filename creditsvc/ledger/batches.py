@@ -33,7 +33,7 @@ class Batches:
         """
         announcements, releases = self._known
         async with self._turn, self._pool.acquire() as connection:
-            row = await connection.fetchrow(SQL.shared_batch, entities, *announcements, releases)
+            row = await connection.fetchrow(SQL.shared_batch, " ".join(entities), *announcements, releases)
             found: dict[str, bytes | None] = {}
             if row is not None and row["entities"] is not None:
                 found = dict(zip(row["entities"], row["profiles"], strict=True))

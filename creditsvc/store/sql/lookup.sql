@@ -22,14 +22,14 @@ join entity e on e.entity_id = k.entity_id
 where version > 0;
 
 -- name: shared_batch
--- The same of many at once, in two arrays; no bytes where nothing is shown, and null where it has to be looked at one by one: time
--- has outrun it, or it was folded by more releases than the $4 that whoever asks knows.
+-- The same of many at once ($1, with blanks between), in two arrays; no bytes where nothing is shown, and null where it has to be
+-- looked at one by one: time has outrun it, or it was folded by more releases than the $4 that whoever asks knows.
 select array_agg(entity_id) as entities,
        array_agg(case when announced < $2 + (select count(*) from unnest($3::timestamptz[]) as a (at) where a.at <= clock_timestamp())
                         or announced > $4 or shared_until <= clock_timestamp() then null
                       else coalesce(shared_profile, '') end) as profiles
 from entity
-where entity_id = any($1::text[]) and version > 0;
+where entity_id = any(string_to_array($1, ' ')) and version > 0;
 
 -- name: consenting
 -- Which of some entities consent to what asks for it, as partner $2 asks.
