@@ -9,14 +9,16 @@ import pytest
 
 from creditsvc.ledger.folds import SQL
 from creditsvc.store.database import connect
-from creditsvc.web.lookups import HEAD, PART_ENTITIES
+from creditsvc.web import lookups
+from creditsvc.web.lookups import HEAD
 from tests.conformance.conftest import Serve, Service, with_keys
 from tests.conformance.test_accesses import Written
 from tests.faults import ERRORS, Faults, faulty_pools
 from tests.making import ENTITY, OTHER_ENTITY, raw
 
+PART = 100
 KNOWN = [f"usdot:{number}" for number in range(100, 112)]
-UNKNOWN = [f"usdot:{number}" for number in range(900_000, 900_000 + 2 * PART_ENTITIES)]
+UNKNOWN = [f"usdot:{number}" for number in range(900_000, 900_000 + 2 * PART)]
 RESIDENT = "11010519491231002X"  # the example of GB 11643
 TAX = {"indicator": "010101", "occurrences": 3, "decided_on": "2026-04-20"}
 
@@ -43,6 +45,12 @@ class Failing(Faults):
         if name != SQL.shared_batch:
             return await call()
         return await super().pass_through(connection, name, call)
+
+
+@pytest.fixture(autouse=True)
+def _parts(monkeypatch):
+    """Answers of three parts, the last of them short."""
+    monkeypatch.setattr(lookups, "PART_ENTITIES", PART)
 
 
 async def filled(service: Service) -> Service:
