@@ -100,20 +100,25 @@ CREATE FUNCTION creditsvc.file_accesses(most integer) RETURNS integer
     SET search_path TO 'creditsvc', 'pg_temp'
     AS $$
 declare
-    taken bigint[];
+    oldest record;
+    taken bigint[] := '{}';
+    size bigint := 0;
 begin
-    select array_agg(number) into taken
-    from (select number, sum(size) over (order by number) - size as before
-          from (select number, cardinality(entities) as size
-                from access_arrived order by number limit most for update skip locked) as oldest) as counted
-    where before < most;
+    for oldest in
+        select number, cardinality(entities) as size
+        from access_arrived order by number limit most for update skip locked
+    loop
+        exit when size >= most;
+        taken := taken || oldest.number;
+        size := size + oldest.size;
+    end loop;
     insert into access (entity_id, number, at, client_id, role, purpose, what)
     select entity_id, number, at, client_id, role, purpose, what
     from access_arrived, unnest(entities) as entity_id
     where number = any (taken)
     order by entity_id, number;
     delete from access_arrived where number = any (taken);
-    return coalesce(cardinality(taken), 0);
+    return cardinality(taken);
 end
 $$;
 CREATE FUNCTION creditsvc.give_consent(entity text, client text, last_day date, ends timestamp with time zone) RETURNS boolean
@@ -135,6 +140,12 @@ begin
     return true;
 end
 $$;
+CREATE FUNCTION creditsvc.name_keys(view text, length integer, grams text[]) RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN string_to_array((("left"(view, 1) || chr((64 + length))) || array_to_string(grams, ((','::text || "left"(view, 1)) || chr((64 + length))))), ','::text);
+CREATE FUNCTION creditsvc.name_length(name text) RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN LEAST(char_length(name), 40);
 CREATE FUNCTION creditsvc.refuse_all_but_erasing() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -432,8 +443,10 @@ CREATE TABLE creditsvc.entity_name (
 COMMENT ON TABLE creditsvc.entity_name IS 'What each view has known an organisation as, from when until when; bigrams for search';
 ALTER TABLE ONLY creditsvc.entity_name
     ADD CONSTRAINT entity_name_pkey PRIMARY KEY (entity_id, view, since);
-CREATE INDEX entity_name_public ON creditsvc.entity_name USING gin (grams) WHERE (view = 'public'::text);
-CREATE INDEX entity_name_shared ON creditsvc.entity_name USING gin (grams) WHERE (view = 'shared'::text);
+CREATE INDEX entity_name_closest ON creditsvc.entity_name USING btree (view, creditsvc.name_length(name), char_length(name), name COLLATE "C", entity_id, since DESC);
+CREATE INDEX entity_name_keys ON creditsvc.entity_name USING gin (creditsvc.name_keys(view, creditsvc.name_length(name), grams)) WITH (gin_pending_list_limit='64');
+CREATE INDEX entity_name_sample ON creditsvc.entity_name USING gin (grams) WHERE ((hashtext(entity_id) & 255) = 0);
+CREATE INDEX entity_name_sample_order ON creditsvc.entity_name USING btree (view, creditsvc.name_length(name), name COLLATE "C") WHERE ((hashtext(entity_id) & 255) = 0);
 GRANT SELECT,INSERT,UPDATE ON TABLE creditsvc.entity_name TO creditsvc_append;
 GRANT SELECT ON TABLE creditsvc.entity_name TO creditsvc_lookup;
 

@@ -11,7 +11,7 @@ from creditsvc.store.database import Pool
 
 GROUP_ENTITIES = 1_000  # filed, or removed, in one transaction
 PAUSE_S = 2.0  # between sweeps that found little
-REST = 2  # after a full group it rests so many times as long as it worked: look-ups come first
+REST = 5  # after a full group it rests so many times as long as it worked: look-ups come first
 REMOVE_EVERY_S = 600.0
 
 log = logging.getLogger(__name__)

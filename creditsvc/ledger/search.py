@@ -8,21 +8,19 @@ from typing import Any
 
 from creditsvc.domain import instants, names
 from creditsvc.domain.naming import View
+from creditsvc.domain.schedule import Schedule
 from creditsvc.domain.views import SILENT
+from creditsvc.ledger.closest import Closest
 from creditsvc.ledger.entries import Row
 from creditsvc.ledger.folds import SQL
 from creditsvc.ledger.moments import Moments
 from creditsvc.ledger.pages import EPOCH, Cursor, Page
 from creditsvc.store.database import Pool
 
-MOST_CANDIDATES = 200  # of one query: who has more matches is asked for a longer name
 SETTLE_PAUSE_S = 0.004
 SETTLE_ATTEMPTS = 250
 TICK = timedelta(microseconds=1)
 FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
-
-
-_MATCHING: Mapping[View, str] = {"public": SQL.matching_public_names, "shared": SQL.matching_shared_names}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +31,22 @@ class Found:
     valid_from: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Since when a view of an entity stands as it does, and whether it shows anything."""
+
+    since: datetime
+    shown: bool
+
+
 class Search:
     """Searches the names of entities of which a view shows anything."""
 
-    def __init__(self, pool: Pool, moments: Moments) -> None:
+    def __init__(self, pool: Pool, moments: Moments, schedule: Schedule) -> None:
         self._pool = pool
         self._moments = moments
+        self._known = schedule.announcements, len(schedule.releases)
+        self._closest = Closest(pool)
 
     async def find(self, query: str, view: View, as_of: datetime | None, *, after: int, limit: int) -> Found:
         """Find entities by name, the closest first, as of an instant or now."""
@@ -47,44 +55,61 @@ class Search:
         wanted = sorted(names.grams(query))
         if as_of is not None:
             await self._moments.settle(as_of)
-            rows, at = await self._rows(view, wanted, as_of, as_of), as_of
+            rows, at = await self._closest.names(view, wanted, as_of), as_of
         else:
             rows, at = await self._settled(view, wanted)
-        changed = max((row["changed"] for row in rows if row["changed"]), default=EPOCH)
-        items: list[dict[str, Any]] = []
-        for row in _one_each(rows, at):
-            if view in SILENT:
-                shown = await self._moments.find(row["entity_id"], view, at)
-                if shown is None:
-                    continue
-                changed = max(changed, shown.moment.valid_from)
-                if shown.profile is None:
-                    continue
-            items.append(_item(query, row, at))
-        more = Cursor(changed, after + limit).text() if after + limit < len(items) else None
-        return Found(Page(items[after : after + limit], more), changed)
-
-    async def _rows(self, view: View, wanted: Sequence[str], at: datetime, upto: datetime) -> list[Row]:
-        async with self._pool.acquire() as connection:
-            return await connection.fetch(_MATCHING[view], wanted, MOST_CANDIDATES, at, upto)
+        # Names only come, and none leaves its place: the closest are these since the last of them changed.
+        changed = max((time for row in rows for time in _changes(row) if time <= at), default=EPOCH)
+        matching = list(_one_each(rows))
+        if view in SILENT:
+            standing = await self._standing([row["entity_id"] for row in matching], view, at)
+            changed = max([changed, *(one.since for one in standing.values())])
+            matching = [row for row in matching if _is_shown(standing.get(row["entity_id"]))]
+        items = [_item(query, row, at) for row in matching[after : after + limit]]
+        more = Cursor(changed, after + limit).text() if after + limit < len(matching) else None
+        return Found(Page(items, more), changed)
 
     async def _settled(self, view: View, wanted: Sequence[str]) -> tuple[list[Row], datetime]:
         """Read the names once nothing older than what is read can still come."""
         for _ in range(SETTLE_ATTEMPTS):
             _, settled = await self._moments.horizon()
             at = settled - TICK
-            rows = await self._rows(view, wanted, at, FOREVER)
-            if not any(row["pending"] for row in rows):
-                break
+            rows = await self._closest.names(view, wanted, FOREVER)
+            if not any(time > at for row in rows for time in _changes(row)):
+                return rows, at
             await asyncio.sleep(SETTLE_PAUSE_S)
-        return rows, at
+        return await self._closest.names(view, wanted, at), at
+
+    async def _standing(self, entities: Sequence[str], view: View, at: datetime) -> Mapping[str, Standing]:
+        """Tell how the public's view of each stands at an instant that is settled."""
+        announcements, releases = self._known
+        async with self._pool.acquire() as connection:
+            rows = await connection.fetch(SQL.public_at, entities, *announcements, at, releases)
+        standing = {row["entity_id"]: Standing(row["since"], row["shown"]) for row in rows}
+        for entity in [row["entity_id"] for row in rows if row["apart"]]:
+            del standing[entity]
+            seen = await self._moments.find(entity, view, at)
+            if seen is not None:
+                standing[entity] = Standing(seen.moment.valid_from, seen.profile is not None)
+        return standing
 
 
-def _one_each(rows: Sequence[Row], at: datetime) -> Iterator[Row]:
+def _changes(row: Row) -> Iterator[datetime]:
+    """Give when a name came into use, and when it went out of it."""
+    yield row["since"]
+    if row["until"] is not None:
+        yield row["until"]
+
+
+def _is_shown(standing: Standing | None) -> bool:
+    return standing is not None and standing.shown
+
+
+def _one_each(rows: Sequence[Row]) -> Iterator[Row]:
     """Give each entity once, by the closest of its names."""
     seen: set[str] = set()
     for row in rows:
-        if row["since"] <= at and row["entity_id"] not in seen:
+        if row["entity_id"] not in seen:
             seen.add(row["entity_id"])
             yield row
 

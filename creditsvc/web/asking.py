@@ -73,7 +73,10 @@ def tells(refusal: Refusal) -> bool:
 
 
 async def written(request: web.Request) -> None:
-    """Return once the query is written down, if it has to be; raises ``Unavailable`` when it cannot be."""
+    """Return once the query is written down, if it has to be; raises ``Unavailable`` when it cannot be.
+
+    The edge calls it before an answer leaves; a handler whose answer leaves in parts does so itself.
+    """
     asked = request.get(ASKED)
     if asked is None or not asked.entities:
         return
@@ -81,3 +84,4 @@ async def written(request: web.Request) -> None:
     assert caller.client_id is not None, "the public is not asked who it is"  # noqa: S101  an invariant
     access = Access(caller.client_id, caller.role, asked.purpose, request[ROUTE].name, tuple(asked.entities))
     await request.app[ACCESSES].write(access)
+    asked.entities.clear()

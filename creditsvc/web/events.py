@@ -124,7 +124,8 @@ async def _push_chunk(request: web.Request, raw: Sequence[Any]) -> list[Outcome]
     try:
         done = iter(await request.app[APPEND].submit(events) if events else ())
     except Unavailable as unavailable:
-        done = iter([unavailable] * len(events))
+        # Without its traceback, which holds this frame and with it the batch until cycles are collected.
+        done = iter([unavailable.with_traceback(None)] * len(events))
     return [outcome if isinstance(outcome, Refusal) else next(done) for outcome in admitted]
 
 

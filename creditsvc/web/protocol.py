@@ -31,6 +31,7 @@ HEADERS_MAX = 64
 LINGER_S = 2.0  # an answer given before the body was read gets this long to reach the client
 BACKLOG = 1024
 DRAIN_POLL_S = 0.05
+LAST_REQUEST_S = 0.3  # that a connection without a request gets to send one more when the worker stops
 CUT_OFF_S = 0.5  # what a handler past the drain time gets before it is cancelled
 
 log = logging.getLogger("creditsvc.web")
@@ -193,9 +194,15 @@ class Connection(RequestHandler):
                 self._must_be_read()
 
     def retire(self) -> None:
-        """Take no further request: close at once if none is under way, else after its answer."""
+        """Close after the answer to the request under way, or to one that comes within a moment.
+
+        Closed at once, a client that goes on might have sent its next request just before, and lose it.
+        """
         self.retiring = True
-        if self._is_idle() and not self._head_begun:
+        self._loop.call_later(LAST_REQUEST_S, self._close_if_idle)
+
+    def _close_if_idle(self) -> None:
+        if self._address is not None and self._is_idle() and not self._head_begun:
             self.force_close()
 
     async def _answer_valid(self, request: web.BaseRequest) -> web.StreamResponse:

@@ -1,6 +1,6 @@
 """A load generator where ``wrk`` is not: ``python -m tests.bench.generator '{"kind": …}'``; see `load`.
 
-Raw sockets under uvloop: it reads no more of an answer than its status and its length.
+Raw sockets under uvloop: it reads no more of an answer than its status and where it ends.
 """
 
 import asyncio
@@ -19,6 +19,8 @@ import uvloop
 from tests.bench.figures import percentile
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
+_LAST_CHUNK = b"\r\n0\r\n\r\n"  # in JSON no line ends so
 PATIENCE_S = 30.0
 BODIES = 64  # of look-ups that are made before and sent again and again
 
@@ -101,7 +103,10 @@ class Connection(asyncio.Protocol):
         if head < 0:
             return
         length = _LENGTH.search(self._data, 0, head + 2)
-        if len(self._data) < head + 4 + (int(length[1]) if length else 0):
+        if length is None and _CHUNKED.search(self._data, 0, head + 2):
+            if not self._data.endswith(_LAST_CHUNK):
+                return
+        elif len(self._data) < head + 4 + (int(length[1]) if length else 0):
             return
         if not self.stopping:
             self._took_ms.append((time.perf_counter() - self._began) * 1000)

@@ -62,6 +62,7 @@ _PATTERN: Final = (
     f"|(?:{'|'.join(_SOCIETIES)})(?:[0-9]{{5}}[A-Z]|[0-9]{{4}}[A-Z]{{2}}))$"
 )
 _fullmatch = re.compile(_PATTERN).fullmatch
+LENGTH: Final = 8
 _SHORT: Final = re.compile(r"([A-Z]{0,2})([0-9]+)")
 
 
@@ -76,15 +77,15 @@ def _canonical(value: str) -> str:
 
 def _padded(value: str) -> str:
     """Put back the leading zeros of the number, behind the prefix if there is one."""
-    short = _SHORT.fullmatch(value)
+    short = _SHORT.fullmatch(value) if len(value) < LENGTH else None
     if short is None:
         return value
     prefix, digits = short.groups()
-    return prefix + digits.zfill(8 - len(prefix))
+    return prefix + digits.zfill(LENGTH - len(prefix))
 
 
 def _what_is_wrong(value: str) -> str:
-    if len(value) != 8:
+    if len(value) != LENGTH:
         return "A UK company number has 8 characters"
     if not value[:2].isdigit() and value[:2] not in PREFIXES:
         return "The two letters in front are no prefix that Companies House uses"

@@ -21,6 +21,25 @@ from unnest($1::text[], $2::text[]) as k (entity_id, client_id)
 join entity e on e.entity_id = k.entity_id
 where version > 0;
 
+-- name: shared_batch
+-- The same of many at once ($1, with blanks between), in two arrays; no bytes where nothing is shown, and null where it has to be
+-- looked at one by one: time has outrun it, or it was folded by more releases than the $4 that whoever asks knows.
+select array_agg(entity_id) as entities,
+       array_agg(case when announced < $2 + (select count(*) from unnest($3::timestamptz[]) as a (at) where a.at <= clock_timestamp())
+                        or announced > $4 or shared_until <= clock_timestamp() then null
+                      else coalesce(shared_profile, '') end) as profiles
+from entity
+where entity_id = any(string_to_array($1, ' ')) and version > 0;
+
+-- name: consenting
+-- Which of some entities consent to what asks for it, as partner $2 asks.
+select k.entity_id
+from unnest($1::text[]) as k (entity_id)
+where (select c.given and (c.ends_at is null or c.ends_at > clock_timestamp())
+       from consent c
+       where c.entity_id = k.entity_id and c.client_id = $2
+       order by c.number desc limit 1);
+
 -- name: horizon
 -- The database's clock, and the instant before which nothing more can come to be recorded.
 select clock_timestamp() as now, append_horizon() as settled;
@@ -69,32 +88,64 @@ join record r on r.entity_id = $1 and r.record = k.record and r.source = k.sourc
 cross join unnest(r.sequences) as s (sequence)
 join event e on e.entity_id = $1 and e.sequence = s.sequence and e.recorded_at <= $4 and e.content is not null;
 
--- name: matching_public_names
--- Names known to the public, borne or former at $3, that have all of the query's bigrams: the closest in length first. Before them
--- come those that changed after $3, as far as $4 lets them be seen: whoever asks waits until there are none.
-select entity_id, name, since, until, changed, pending
-from (
-    select entity_id, name, since, until,
-           $4::timestamptz > $3::timestamptz and greatest(since, until) > $3 as pending,
-           max(case when until <= $3 then until when since <= $3 then since end) over () as changed
+-- name: matching_names
+-- Names that a view knew at $5, borne or former, of some lengths ($3), that have all of a query's pairs of characters: those that they
+-- are looked for by ($2) and all the others ($4, null for none). The closest in length come first.
+select found.entity_id, found.name, found.since, found.until
+from unnest($3::integer[]) as l (length)
+cross join lateral (
+    select entity_id, name, since, until, grams
     from entity_name
-    where grams @> $1::text[] and since <= $4 and view = 'public'
-) as matching
-order by pending desc, char_length(name), name collate "C", entity_id, since desc
-limit $2;
+    where name_keys(view, name_length(name), grams) @> name_keys($1::text, l.length, $2::text[])
+    offset 0  -- found by its keys alone: a planner that knows neither how rare they are nor how many lengths would read the table
+) as found
+where ($4::text[] is null or grams @> $4) and since <= $5
+order by char_length(name), name collate "C", entity_id, since desc
+limit $6;
 
--- name: matching_shared_names
--- The same among the names that those know with whom the record is shared.
-select entity_id, name, since, until, changed, pending
+-- name: crowded_names
+-- The same of one length, looked for among the first $5 in that order: where what is asked for is common they soon are enough.
+select entity_id, name, since, until
 from (
-    select entity_id, name, since, until,
-           $4::timestamptz > $3::timestamptz and greatest(since, until) > $3 as pending,
-           max(case when until <= $3 then until when since <= $3 then since end) over () as changed
+    select entity_id, name, since, until, grams
     from entity_name
-    where grams @> $1::text[] and since <= $4 and view = 'shared'
-) as matching
-order by pending desc, char_length(name), name collate "C", entity_id, since desc
-limit $2;
+    where view = $1 and name_length(name) = $2
+    order by char_length(name), name collate "C", entity_id, since desc
+    limit $5
+) as first
+where grams @> $3::text[] and since <= $4
+limit $6;
+
+-- name: crowds
+-- How many names of a view have some pairs of characters, about, by their length; not told of few. Of $3 or more also how many others
+-- come before the first of them, in the order of answers, up to $4.
+select length, names, case when names >= $3 then (
+           select count(*) * 256
+           from (select from entity_name
+                 where hashtext(entity_id) & 255 = 0 and view = $1 and name_length(name) = length and name collate "C" < first
+                 limit $4 / 256) as counted) end as before
+from (select name_length(name) as length, count(*) * 256 as names, min(name collate "C") as first
+      from entity_name
+      where hashtext(entity_id) & 255 = 0 and view = $1 and grams @> $2::text[]
+      group by 1) as matching;
+
+-- name: gram_counts
+-- In how many names of the sample each pair of characters is, counted up to $2.
+select g.gram, (select count(*)
+                from (select from entity_name
+                      where hashtext(entity_id) & 255 = 0 and grams @> array[g.gram]
+                      limit $2) as counted) as names
+from unnest($1::text[]) as g (gram);
+
+-- name: public_at
+-- Since when each of many entities stands, and whether the public is shown anything of it; null where this has to be looked at one by
+-- one: time has outrun it, it was folded by more releases than the $5 that whoever asks knows, or it stood otherwise at $4.
+select entity_id, public_from as since, public_profile is not null as shown,
+       announced < $2 + (select count(*) from unnest($3::timestamptz[]) as a (at) where a.at <= clock_timestamp())
+       or announced > $5 or coalesce(shared_until <= clock_timestamp(), false)
+       or public_from > $4 or coalesce(public_until <= $4, false) as apart
+from entity
+where entity_id = any($1::text[]) and version > 0 and public_from is not null;
 
 -- name: namings
 -- What each view knew an entity as at an instant.

@@ -10,6 +10,7 @@ import pytest
 
 from creditsvc.ledger.accounts import SQL
 from creditsvc.ledger.fsck import check
+from creditsvc.ledger.refolder import Refolder
 from scoring.periods import after_months
 from tests.making import ENTITY, event, ledger
 
@@ -75,6 +76,18 @@ async def test_a_stale_profile_is_never_read_and_its_past_stays(long_ago):
         just_before = await reader.moments.at(ENTITY, "shared", crossed[0] - timedelta(microseconds=1))
         assert orjson.loads(just_before.profile)["score"]["value"] == 560
     assert await check(dsn, progress=lambda *_: None) == []
+
+
+async def test_a_batch_reads_no_stale_profile_either(long_ago, monkeypatch):
+    dsn, _ = long_ago
+    monkeypatch.setattr(Refolder, "_sweep", lambda _: asyncio.Event().wait())  # or it might be first
+    old = (await stored(dsn))["public_profile"]
+    async with ledger(dsn) as (_, reader):
+        profiles = await reader.batches.profiles(["usdot:1", ENTITY], "a partner")
+        assert list(profiles) == [ENTITY]
+        assert not (await stored(dsn))["outrun"]
+        assert profiles[ENTITY] != old
+        assert profiles[ENTITY] == (await reader.moments.at(ENTITY, "shared", None)).profile
 
 
 async def test_what_is_decided_on_a_later_day_becomes_public_on_it(database, monkeypatch):
