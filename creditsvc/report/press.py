@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 PACKAGES = ("typst", "pyhanko", "segno")
 # Inside the seal; the same in every language, for one seal is drawn for all.
-_OF_TEST = ("测试印章", "TEST · NO LEGAL EFFECT")
+_OF_TEST = ("测试印章", "TEST SEAL", "NO LEGAL EFFECT")
 _OF_ALL = ("电子印章", "ELECTRONIC SEAL")
 
 

@@ -48,8 +48,8 @@ class Typesetter:
         }
         return self._set(self._report, data, int(report.at.timestamp()))
 
-    def seal(self, subject: str, words: tuple[str, str]) -> bytes:
-        """Draw a seal: whose it is around, two lines inside."""
+    def seal(self, subject: str, words: tuple[str, ...]) -> bytes:
+        """Draw a seal: whose it is around, what it is inside, in three lines at most."""
         return self._set(self._seal, {"subject": subject, "words": words}, 0)
 
     def _set(self, compiler: typst.Compiler, data: object, timestamp: int) -> bytes:
