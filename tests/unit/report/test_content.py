@@ -48,8 +48,8 @@ def test_a_record_tells_who_decided_on_what_basis_until_when_and_that_it_is_disp
     found = facts_of(made, "榕市监罚〔2026〕301号")
     assert found["决定机关"] == "示例市市场监督管理局 (uscc:11350100000001230F)"
     assert found["依据"] == "《中华人民共和国食品安全法》第六十七条、第一百二十五条第一款第二项"
-    assert found["公示"] == "公示至 2029年6月11日；依据：国家市场监督管理总局令第107号"
-    assert found["可申请修复"] == "自 2027年6月12日 起"
+    assert found["公示"] == "公示至2029年6月11日；依据：国家市场监督管理总局令第107号"
+    assert found["可申请修复"] == "自2027年6月12日起"
     assert found["金额"] == "人民币 120,000.00 元"
     assert "YY-2026-0007：已提出，待处理" in found["异议与修复"]
     assert "与来源不一致" in found["异议与修复"]
@@ -57,7 +57,7 @@ def test_a_record_tells_who_decided_on_what_basis_until_when_and_that_it_is_disp
     assert marks["榕市监罚〔2026〕301号"] == ("异议处理中",)
     assert marks["榕市监罚〔2026〕123号"] == ("修复办理中",)
     assert marks["榕市监异列〔2026〕56号"] == ("在列",)
-    assert made.listings == ("经营异常名录，自 2026年7月9日 起（榕市监异列〔2026〕56号）",)
+    assert made.listings == ("经营异常名录，自2026年7月9日起（榕市监异列〔2026〕56号）",)
 
 
 def test_in_english_the_same_with_the_agency_s_own_words():
