@@ -5,7 +5,7 @@ records and the score have to be of one ``valid_from``.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -26,13 +26,14 @@ class Told:
     """What the service answered, of one ``valid_from``, each as its JSON.
 
     The profile; the items of all pages of its records; its score taken apart by the official model, one page
-    of contributions at least; that model's item in ``/v1/models``.
+    of contributions at least; that model's item in ``/v1/models``; and what agencies are called, by source.
     """
 
     profile: Mapping[str, Any]
     records: Sequence[Mapping[str, Any]]
     score: Mapping[str, Any]
     model: Mapping[str, Any]
+    agencies: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def compose(told: Told, asked: Asked, catalogue: Catalogue) -> Report:
         if told.score[name] != profile[name]:
             raise ValueError(f"the answers differ in {name}")
     said, zone = words(asked.language), instants.zone_of(profile["entity"])
-    entries = Entries(said, catalogue, zone)
+    entries = Entries(said, catalogue, zone, told.agencies)
     latest = sorted(told.records, key=_decided, reverse=True)
     shown = tuple(entries.entry(record) for record in latest[:MOST_RECORDS])
     return Report(

@@ -25,6 +25,7 @@ class Entries:
     said: Words
     catalogue: Catalogue
     zone: ZoneInfo
+    agencies: Mapping[str, str]
 
     def entry(self, record: Mapping[str, Any]) -> Entry:
         said, data = self.said, record["data"]
@@ -53,7 +54,8 @@ class Entries:
         yield Fact(said.say("record.number"), record["record"])
         if "authority" in data:
             yield Fact(said.say("record.authority"), self._organisation(data["authority"]))
-        yield Fact(said.say("record.source"), record["source"], code=True)
+        source, called = record["source"], self.agencies.get(record["source"])
+        yield Fact(said.say("record.source"), f"{called} ({source})" if called else source, code=not called)
         if "decided_on" in data:
             yield Fact(said.say("record.decided_on"), said.day(date.fromisoformat(data["decided_on"])))
         else:

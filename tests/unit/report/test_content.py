@@ -60,6 +60,14 @@ def test_a_record_tells_who_decided_on_what_basis_until_when_and_that_it_is_disp
     assert made.listings == ("经营异常名录，自2026年7月9日起（榕市监异列〔2026〕56号）",)
 
 
+def test_who_handed_it_in_is_called_by_name_where_there_is_one():
+    source = told().records[0]["source"]
+    named = dataclasses.replace(told(), agencies={source: "示例市市场监督管理局"})
+    assert facts_of(report("zh", named), "HT-2025-0043")["数据来源"] == f"示例市市场监督管理局 ({source})"
+    unnamed = dataclasses.replace(told(), agencies={source: ""})
+    assert facts_of(report("zh", unnamed), "HT-2025-0043")["数据来源"] == source
+
+
 def test_in_english_the_same_with_the_agency_s_own_words():
     found = facts_of(report("en"), "榕市监罚〔2026〕301号")
     assert found["Publicity"] == "Public until 11 June 2029; by: SAMR Order 107"

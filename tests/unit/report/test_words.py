@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import UTC, date, datetime
+from importlib import resources
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -56,6 +57,15 @@ def test_there_are_words_for_all_that_the_service_may_answer(language):
         assert said.known(f"code.{rule['code']}", "") != ""
     for group in rules["groups"]:
         assert said.known(f"group.{group}", "") != ""
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_reasons_are_called_as_they_are_on_the_page_of_the_organisation(language):
+    file = resources.files("creditsvc.web.site") / "texts" / f"{language}.json"
+    page = json.loads(file.read_text(encoding="utf-8"))
+    codes = [name.removeprefix("code.") for name in words(language).texts if name.startswith("code.")]
+    assert len(codes) >= 15
+    assert [code for code in codes if page[f"reason.{code}"] != words(language).say(f"code.{code}")] == []
 
 
 def test_there_is_no_third_language():
