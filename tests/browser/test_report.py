@@ -15,11 +15,15 @@ PAGE = """<!doctype html><html lang="{lang}"><head><meta charset="utf-8"><title>
 
 
 @pytest.mark.parametrize(
-    ("language", "scheme", "size"),
-    [("zh", "light", PHONE), ("en", "dark", PHONE), ("zh", "dark", DESK), ("en", "light", DESK)],
-    ids=lambda value: value if isinstance(value, str) else str(value["width"]),
+    ("language", "scheme", "size", "words"),
+    [
+        ("zh", "light", PHONE, None),
+        ("en", "dark", PHONE, "W" * 256),
+        ("zh", "dark", DESK, "W" * 256),
+        ("en", "light", DESK, None),
+    ],
+    ids=["zh-phone", "en-phone-dark-long", "zh-desk-dark-long", "en-desk"],
 )
-@pytest.mark.parametrize("words", [None, "W" * 256], ids=["plain", "long"])
 async def test_everybody_can_use_it(
     browser: Browser, language: str, scheme: str, size: dict[str, int], words: str | None
 ):
