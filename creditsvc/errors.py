@@ -111,6 +111,12 @@ class RateLimited(Refusal):
     slug, status, title = "rate-limited", 429, "Too many requests"
 
 
+class NotInstalled(Refusal):
+    """What was asked for needs a part that this installation was made without; the detail says which."""
+
+    slug, status, title = "not-installed", 501, "A part that this needs is not installed"
+
+
 class Internal(Refusal):
     pass
 

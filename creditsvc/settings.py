@@ -50,6 +50,10 @@ class Settings:
     feed_wait_max_s: float = 30.0  # a reader that waits longer is answered; below a proxy's patience
     log_witnesses: str = ""  # who is asked to cosign: "<verifier key> <URL>", one a line
 
+    seal_file: str = ""  # PKCS #12, with which reports are sealed; unset: a test certificate, made here
+    seal_passphrase_file: str = ""  # a file, since the environment is shown to more eyes than files are
+    fonts_dir: str = ""  # where the Chinese fonts of reports are; unset: where systems have them
+
     purpose_required: bool = False  # refuse partners who do not say what they ask for
     erase_after_days: int = (
         30  # from when a record retires: time to correct it, and for readers to hear of it

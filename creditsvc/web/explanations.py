@@ -90,6 +90,10 @@ TEXTS: Mapping[type[Refusal], str] = {
         "The service cannot take the request now: it is full, stopping, or cut off from its database. Send "
         "it again, unchanged, after the time in Retry-After; events are never recorded twice."
     ),
+    errors.NotInstalled: (
+        "What was asked for needs a part that this installation was made without, such as what sets reports "
+        "as PDF, or its fonts. The detail says what whoever runs the service has to install."
+    ),
     problems.RequestTimeout: (
         "The request did not arrive whole within the time that it is waited for. Send it faster, or less at "
         "a time."
