@@ -68,7 +68,7 @@ from creditsvc.web.limits import LIMITS, Limits
 from creditsvc.web.middleware import TABLE, edge, finish_headers
 from creditsvc.web.probes import READINESS, Readiness
 from creditsvc.web.routes import Route
-from creditsvc.web.site import about, assets, home, organisation, rendering
+from creditsvc.web.site import about, assets, home, organisation, rendering, report
 
 ROUTES: tuple[Route, ...] = (
     *events.ROUTES,
@@ -91,6 +91,7 @@ ROUTES: tuple[Route, ...] = (
     *home.ROUTES,
     *organisation.ROUTES,
     *about.ROUTES,
+    *report.ROUTES,
     *assets.ROUTES,
 )
 
@@ -107,7 +108,7 @@ def application(settings: Settings, dsn: str, routes: Iterable[Route] = ROUTES) 
     app[READINESS] = Readiness()
     app[TABLE] = serve(app, routes)
     app.on_response_prepare.append(finish_headers)
-    app.cleanup_ctx.extend((_pools, _keyring, _accesses, _ledger, feed.prepare))
+    app.cleanup_ctx.extend((_pools, _keyring, _accesses, _ledger, feed.prepare, report.prepare))
     _documents(app, routes)
     return app
 

@@ -20,11 +20,12 @@ DOCUMENT: web.AppKey[FixedDocument] = web.AppKey("models_document", FixedDocumen
 
 def prepare(app: web.Application, releases: Sequence[Release]) -> None:
     """Make the document of all that has been announced; it changes only when the service is started anew."""
-    items = [_item(one) for one in sorted(releases, key=lambda one: (one.model.name, int(one.model.version)))]
+    items = [item(one) for one in sorted(releases, key=lambda one: (one.model.name, int(one.model.version)))]
     app[DOCUMENT] = FixedDocument(orjson.dumps({"items": items, "next": None}), JSON)
 
 
-def _item(release: Release) -> dict[str, Any]:
+def item(release: Release) -> dict[str, Any]:
+    """Describe an announced version of a model."""
     model = release.model
     return {
         "name": model.name,

@@ -61,24 +61,24 @@ async def score(request: web.Request) -> web.Response:
             "valid_from": instants.text(found.moment.valid_from),
             "valid_until": instants.text_or_none(found.moment.valid_until),
             **told,
-            **_ranked(found.ranked, told["grade"]),
+            **ranked(found.ranked, told["grade"]),
             "contributions": {"items": shares[after : after + count], "next": following},
         }
     )
     return reading.answer(request, body, found.moment, past=found.past, consented=found.consented)
 
 
-def _ranked(ranked: Ranked | None, grade: str) -> dict[str, Any]:
+def ranked(found: Ranked | None, grade: str) -> dict[str, Any]:
     """Describe where a score stands among its peers, which is what its grade goes by then."""
-    if ranked is None:
+    if found is None:
         return {"grade": grade, "rank": None}
     rank = {
-        "percentile": orjson.Fragment(written(ranked.rank.percentile)),
-        "peers": ranked.rank.peers,
-        "group": ranked.group,
-        "ranked_at": instants.text(ranked.ranked_at),
+        "percentile": orjson.Fragment(written(found.rank.percentile)),
+        "peers": found.rank.peers,
+        "group": found.group,
+        "ranked_at": instants.text(found.ranked_at),
     }
-    return {"grade": ranked.rank.grade, "rank": rank}
+    return {"grade": found.rank.grade, "rank": rank}
 
 
 async def what_if(request: web.Request) -> web.Response:

@@ -77,6 +77,11 @@ QUERIES = {
     "about-page": Query("/about"),
     "methods-page": Query("/methods"),
     "asset": Query("/assets/site.css"),
+    "report-page": Query(f"/entities/{ENTITY}/report"),
+    "report-pdf": Query(f"/entities/{ENTITY}/report.pdf"),
+    "report-check": Query("/reports"),
+    "report-check-page": Query("/reports/uscc:91350100M000100Y43-065W"),
+    "report-style": Query("/assets/report.css"),
 }
 METHODS = {route.name: route.method for route in ROUTES}
 

@@ -48,6 +48,11 @@ ALLOWED = {
     "about-page": EVERYONE,
     "methods-page": EVERYONE,
     "asset": EVERYONE,
+    "report-page": EVERYONE,
+    "report-pdf": EVERYONE,
+    "report-check": EVERYONE,
+    "report-check-page": EVERYONE,
+    "report-style": EVERYONE,
 }
 EXAMPLES = {
     "entity": (ENTITY, OTHER_ENTITY),
@@ -55,6 +60,7 @@ EXAMPLES = {
     "slug": ("malformed",),
     "sequence": ("1",),
     "name": ("site.css",),
+    "number": ("uscc:91350100M000100Y43-065W",),
     "level": ("0",),
     "tile": ("000.p/1",),
     "agency": (SOURCE,),  # that of another is refused by its name: test_desk

@@ -23,7 +23,17 @@ MARKUP = '<b onclick="x()">坏&\'"</b>{{ 7 * 7 }}'
 PERSON = "110101199003070011"
 HIDDEN = {"severity": "minor", "decided_on": "2026-06-01"}  # not for the public
 PAGES = [
-    *("/", "/?q=nothing+like+it", "/?q=91350100MOO01OOY43", "/?q=x", "/about", "/methods"),
+    *(
+        "/",
+        "/?q=nothing+like+it",
+        "/?q=91350100MOO01OOY43",
+        "/?q=x",
+        "/about",
+        "/methods",
+        "/reports",
+        "/reports/nonsense",
+    ),
+    *(f"/entities/{ENTITY}/report",),
     *(f"/entities/{ENTITY}", f"/entities/{OTHER_ENTITY}", "/entities/siren:000000000", f"/?q={PERSON}"),
 ]
 TEXTS = resources.files("creditsvc.web.site")
@@ -239,3 +249,32 @@ async def test_the_interface_does_not_list_pages(site: Service):
         paths = orjson.loads(await answer.read())["paths"]
     assert "/" not in paths
     assert "/entities/{entity}" not in paths
+
+
+async def test_a_report_leads_back_to_its_page_by_its_number(site: Service):
+    status, _, page = await get(site, f"/entities/{ENTITY}/report", **{"Accept-Language": "en"})
+    assert status == 200
+    number = re.search(r"/reports/([^\"<\s&]+)", page)[1]
+    status, _, checked = await get(site, f"/reports/{number}", **{"Accept-Language": "en"})
+    assert (status, words("en")("check.genuine") in checked) == (200, True)
+    status, headers, _ = await get(site, f"/reports?number={number.replace('-', '+-')}")
+    assert (status, headers["Location"]) == (303, f"/reports/{number}")
+    wrong = number[:-1] + ("0" if number[-1] != "0" else "1")
+    status, _, checked = await get(site, f"/reports/{wrong}", **{"Accept-Language": "en"})
+    assert (status, words("en")("check.misread") in checked) == (404, True)
+    assert wrong not in checked
+    await push(site, raw("honour.granted", "later"))
+    _, _, checked = await get(site, f"/reports/{number}", **{"Accept-Language": "en"})
+    assert words("en")("check.superseded") in checked
+
+
+async def test_a_report_is_given_as_a_pdf_of_the_language_asked_for(site: Service):
+    for language in LANGUAGES:
+        path = f"/entities/{ENTITY}/report.pdf?language={language}"
+        async with site.session.get(path) as answer:
+            body = await answer.read()
+            assert (answer.status, answer.content_type) == (200, "application/pdf"), body
+            assert f"{language}.pdf" in answer.headers["Content-Disposition"]
+        assert body.startswith(b"%PDF")
+        assert b"/ByteRange" in body, "sealed"
+    assert (await get(site, f"/entities/{OTHER_ENTITY}/report.pdf"))[0] == 404

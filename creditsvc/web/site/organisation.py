@@ -49,7 +49,7 @@ class Shown:
 async def organisation(request: web.Request) -> web.StreamResponse:
     """Show one organisation as the public sees it, now or at the end of a day."""
     entity = reading.entity_of(request)
-    day = _day(request)
+    day = day_of(request)
     at = None if day is None else end_of(day, entity)
     limits.charge(request, UNITS)
     charge = partial(limits.charge, request)
@@ -108,7 +108,8 @@ def _plain(written: Any) -> Any:
     return orjson.loads(orjson.dumps(written))
 
 
-def _day(request: web.Request) -> date | None:
+def day_of(request: web.Request) -> date | None:
+    """Read for which day a page is asked."""
     given = request.query.get("on")
     if not given:
         return None
