@@ -4,7 +4,7 @@ Only the records that events name, and those that time has changed since they we
 be loaded: what the account comes to is kept as summaries that those records are taken from and added to.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -16,7 +16,9 @@ from creditsvc.domain.naming import Namings, Renamed, View, renamed, tell
 from creditsvc.domain.notices import TICK, Notice, crossings, told_until
 from creditsvc.domain.profile import (
     MOST_LISTINGS,
+    Factor,
     Line,
+    Listing,
     Moment,
     Summary,
     line,
@@ -267,7 +269,7 @@ def last_public_change(
 
 
 def profile_of(
-    account: Account, view: View, factors: Iterable[Line], listings: Sequence[Line], rules: Rules
+    account: Account, view: View, factors: Collection[Factor], listings: Sequence[Listing], rules: Rules
 ) -> bytes | None:
     """Render one view of a settled account; null where the view has nothing on record."""
     standing = account.views[view]

@@ -227,3 +227,36 @@ async def test_grouping_makes_no_difference_to_whose_record_it_is(database):
         )
         assert opened.sequence == 1
         assert isinstance(refused, Forbidden)
+
+
+async def test_an_organisation_that_two_open_at_once_is_opened_once(database):
+    async with ledger(database) as (writer, _), ledger(database) as (second, _):
+        for n in range(20):
+            subject = f"gb-coh:{40_000_000 + n}"
+            outcomes = await asyncio.gather(
+                *(
+                    one.submit([event("licence.granted", f"L{place}", subject=subject, id=f"{n}-{place}")])
+                    for place, one in enumerate((writer, second))
+                )
+            )
+            assert sorted(receipt.sequence for (receipt,) in outcomes) == [1, 2]
+    connection = await asyncpg.connect(database, server_settings={"search_path": "creditsvc"})
+    versions = await connection.fetch("select version from entity")
+    await connection.close()
+    assert [row["version"] for row in versions] == [2] * 20
+
+
+async def test_a_long_history_shows_what_a_short_one_does(database):
+    events = [
+        event("penalty.imposed", f"P{n:02}", severity=("general", "serious")[n % 2], decided_on="2026-03-01")
+        for n in range(24)
+    ]
+    async with ledger(database) as (writer, reader):
+        for start in range(0, len(events), 3):
+            accepted(await writer.submit(events[start : start + 3]))
+        before = await shared(reader)
+        accepted(await writer.submit([event("record.revoked", f"P{n:02}", reason="撤销") for n in (1, 3, 5)]))
+        after = await shared(reader)
+    assert [factor["record"] for factor in before["score"]["factors"]] == ["P01", "P03", "P05", "P07"]
+    assert [factor["record"] for factor in after["score"]["factors"]] == ["P07", "P09", "P11", "P13"]
+    assert after["standing"]["penalty"] == 21
