@@ -96,11 +96,11 @@ class Account:
     began_at: datetime | None = None  # when the log began: what time changes later is told
     entered_at: datetime | None = None  # when the first event of this transaction was recorded
     noticed: list[Notice] = field(default_factory=list)
+    zone: ZoneInfo = field(init=False)  # where its days are counted
     agencies: frozenset[str] = frozenset()  # the known ones among those that events refer to
 
-    @property
-    def zone(self) -> ZoneInfo:
-        return instants.zone_of(self.entity)
+    def __post_init__(self) -> None:
+        self.zone = instants.zone_of(self.entity)
 
     def changed(self, at: datetime, rules: Rules) -> bool:
         """Whether there is anything to fold: an account that took nothing and fell due for nothing stays."""
@@ -220,7 +220,7 @@ class Account:
         known = self.views["shared"].until
         since = told_until(known, self.announced, rules.schedule) if self.model else None
         if self.entered_at is not None:
-            midnight = instants.start_of(at.astimezone(self.zone).date(), self.zone)
+            midnight = instants.midnight(at, self.zone)
             since = instants.earliest(since, midnight if midnight >= self.entered_at else None)
         return None if since is None else max(since, self.began_at + TICK)
 

@@ -238,7 +238,7 @@ def render(
                     for factor in factors
                 ],
             },
-            "standing": {name: summary.standing.get(name, 0) for name in catalogue.classes},
+            "standing": {**catalogue.without_records, **summary.standing},
             "listings": [_listing(listed) for listed in listings],
             "objections": summary.objections,
             "records": f"/v1/entities/{entity}/records",

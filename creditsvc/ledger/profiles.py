@@ -132,6 +132,6 @@ def _row(account: Account, shown: Shown, rules: Rules) -> tuple[Any, ...]:
 
 def written(naming: Naming) -> str | None:
     """Write a naming as it is stored; null for nothing told."""
-    if naming == Naming():
+    if naming.name is None and naming.status is None:
         return None
     return orjson.dumps([naming.name, naming.name_rank, naming.status, naming.status_rank]).decode()
