@@ -136,7 +136,8 @@ class Account:
         namings = tell(self.namings, held.entries, held.record(rules), rules.catalogue, public=now.public)
         self.renamed += renamed(self.namings, namings, recorded_at)
         touches = before or now.concerns_public
-        entry = held.entries[-1] = replace(entry, touches_public=touches)
+        if touches:
+            entry = held.entries[-1] = replace(entry, touches_public=touches)
         self.namings, self.version, self.recorded_at = namings, entry.sequence, recorded_at
         self.entered_at = self.entered_at or recorded_at
         if touches:
@@ -148,6 +149,8 @@ class Account:
 
     def _taken(self, event: Event, at: datetime, rules: Rules) -> bool:
         """Whether another source's record of the number stands."""
+        if len(self.held) == 1:  # it is the event's own
+            return False
         return any(
             number == event.record and holder != event.holder and self._stands(other, at, rules)
             for (number, holder), other in self.held.items()

@@ -241,7 +241,7 @@ def _refuse_persons(raw: dict[str, Any]) -> None:
 
 
 def _holds_person(raw: dict[str, Any]) -> bool:
-    """Tell whether ``_texts`` gives a text with a person's number: as nearly none does, without their places."""
+    """Tell whether ``_texts`` gives any text with a person's number, without its place: nearly none does."""
     waiting: list[Any] = [raw]
     while waiting:
         value = waiting.pop()

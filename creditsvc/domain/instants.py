@@ -46,7 +46,7 @@ def start_of(day: date, zone: ZoneInfo) -> datetime:
 
 @lru_cache(maxsize=256)
 def midnight(instant: datetime, zone: ZoneInfo) -> datetime:
-    """Give the start of the calendar day that an instant falls on; a group of events asks it for one instant."""
+    """Give the start of the calendar day of an instant; all events of a group ask it for the same one."""
     return start_of(instant.astimezone(zone).date(), zone)
 
 

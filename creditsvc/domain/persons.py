@@ -133,8 +133,8 @@ _ORGANISATION_CHECKS: Final = "0X987654321"  # by the sum mod 11: 11 - sum, with
 _ENCODED: Final = re.compile("%[0-9A-Fa-f]{2}")
 _MOST_DECODINGS: Final = 3
 
-# Short texts that were searched lately and hold nothing: codes, authorities and their numbers come again and again.
-# What holds a number is never kept.
+# Short texts that were searched lately and hold nothing: codes and authorities come again and again. What
+# holds a number is never kept.
 _clean: Final[set[str]] = set()
 _MOST_CLEAN: Final = 8_192
 _LONGEST_CLEAN: Final = 64

@@ -5,9 +5,10 @@ however long the history is; folding a whole history comes to the same bytes.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any, Literal, Protocol, Self, TypeVar
 
 import orjson
@@ -110,7 +111,10 @@ def line(record: Record, evaluation: Evaluation, catalogue: Catalogue) -> Line:
 
 
 def undated(given: Contribution | None) -> Contribution | None:
-    return None if given is None else replace(given, until=None)
+    """Give a contribution without its day, which is an instant once it is known whose it is."""
+    if given is None or given.until is None:
+        return given
+    return Contribution(given.code, given.group, given.points, None, given.amounts)
 
 
 @dataclass(slots=True)
@@ -184,13 +188,17 @@ class Moment:
 
 def strongest(factors: Collection[OneFactor]) -> list[OneFactor]:
     """Pick the factors a profile shows: the four that weigh most, adverse ones first among equals."""
-    adverse = sorted((x for x in factors if x.points < 0), key=_name)
-    good = sorted((x for x in factors if x.points > 0), key=_name, reverse=True)
-    return sorted(adverse + good, key=_strength)[:MOST_FACTORS]
+    adverse = [x for x in factors if x.points < 0]
+    good = [x for x in factors if x.points > 0]
+    adverse.sort(key=_WEIGHT)
+    good.sort(key=_WEIGHT, reverse=True)
+    if not adverse or not good:
+        return (adverse or good)[:MOST_FACTORS]
+    return sorted(adverse[:MOST_FACTORS] + good[:MOST_FACTORS], key=_strength)[:MOST_FACTORS]
 
 
-def _name(seen: Factor | Listing) -> tuple[str, str]:
-    return (seen.record, seen.source)
+_NAME = attrgetter("record", "source")
+_WEIGHT = attrgetter("points", "record", "source")  # what weighs most is at one end, or at the other
 
 
 def _strength(factor: Factor) -> tuple[Decimal, bool]:
@@ -198,7 +206,7 @@ def _strength(factor: Factor) -> tuple[Decimal, bool]:
 
 
 def newest_listings(seen: Iterable[OneListing], most: int = MOST_LISTINGS) -> list[OneListing]:
-    listed = sorted((x for x in seen if x.listing), key=_name)
+    listed = sorted((x for x in seen if x.listing), key=_NAME)
     listed.sort(key=lambda x: instants.microseconds(x.since) if x.since else 0, reverse=True)
     return listed[:most]
 

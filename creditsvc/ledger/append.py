@@ -7,8 +7,10 @@ is acknowledged before the commit. See docs/decisions for why a lock on the enti
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import zip_longest
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from creditsvc.domain.account import Account, RecordKey
@@ -28,6 +30,7 @@ from creditsvc.ledger.releases import OFFICIAL
 from creditsvc.ledger.turns import in_turns
 
 T = TypeVar("T")
+PART_ROWS = 100  # of each table, that are stored by one statement
 BEGINNING = datetime.min.replace(tzinfo=UTC)
 BEHIND_MOST = timedelta(seconds=10)  # that the clock may be, against what the log is complete until
 
@@ -41,7 +44,7 @@ class _Claim:
 
     entity: str
     content_sha256: bytes | None
-    receipt: Receipt
+    receipt: Receipt  # the first one, for the event itself
 
 
 @dataclass(slots=True)
@@ -194,7 +197,7 @@ def _enter(event: Event, group: _Group, rules: Rules) -> Outcome:
     if claim is not None:
         same = claim.content_sha256 in {None, event.content_sha256}
         if claim.entity == event.entity and same:
-            return claim.receipt
+            return replace(claim.receipt, status="duplicate")
         return EventConflict("This source and id were used for an event with other content; use a new id")
     account = group.accounts[event.entity]
     held = account.held.get(event.key)
@@ -233,11 +236,13 @@ def _note(event: Event, entry: Entry, group: _Group, *, opens: bool) -> Receipt:
     receipt = Receipt(
         event.id, event.source, "accepted", event.entity, entry.sequence, entry.recorded_at, hashed, salt
     )
-    again = Receipt(
-        event.id, event.source, "duplicate", event.entity, entry.sequence, entry.recorded_at, hashed, salt
-    )
-    group.claims[event.source, event.id] = _Claim(event.entity, event.content_sha256, again)
+    group.claims[event.source, event.id] = _Claim(event.entity, event.content_sha256, receipt)
     return receipt
+
+
+def _parts(rows: Sequence[tuple[Any, ...]]) -> list[Sequence[tuple[Any, ...]]]:
+    """Cut rows into parts that are soon made into a message: others wait for the loop meanwhile."""
+    return [rows[start : start + PART_ROWS] for start in range(0, len(rows), PART_ROWS)]
 
 
 async def _store(
@@ -250,11 +255,14 @@ async def _store(
         return
     records, folded = await settle(changed, group.now, rules)
     profiles = await profile_rows(changed, others, rules)
-    claimed = await connection.fetchval(
-        SQL.store, *columns(group.events, 15), *columns(records, 18), *columns(profiles, 16)
-    )
-    if claimed != len(group.events):
-        raise IdentityRace
+    group.events.sort(key=itemgetter(0, 1))  # identities are claimed in one order: else two groups are a ring
+    parts = [_parts(group.events), _parts(records), _parts(profiles)]
+    for events, lines, served in zip_longest(*parts, fillvalue=()):
+        claimed = await connection.fetchval(
+            SQL.store, *columns(events, 15), *columns(lines, 18), *columns(served, 16)
+        )
+        if claimed != len(events):
+            raise IdentityRace
     await open_cases.store(connection, folded, rules)
     await store_notices(connection, changed)
     await store_names(connection, changed)

@@ -110,6 +110,9 @@ def _row(account: Account, shown: Shown, rules: Rules) -> tuple[Any, ...]:
     public.until = instants.earliest(shown.public_until, released)
     listed = newest_listings(shown.listings, MOST_LISTED) if shown.listings else []
     open_to_all = [one for one in listed if one.public]
+    summary = shared.summary.dump()
+    profile = profile_of(account, "shared", shown.shared, listed, rules)
+    alike = _alike(account)
     return (
         account.entity,
         account.version,
@@ -118,15 +121,26 @@ def _row(account: Account, shown: Shown, rules: Rules) -> tuple[Any, ...]:
         written(account.namings["public"]),
         account.model,
         account.announced,
-        shared.summary.dump(),
+        summary,
         shared.since,
         shared.until,
-        profile_of(account, "shared", shown.shared, listed, rules),
-        public.summary.dump(),
+        profile,
+        summary if alike else public.summary.dump(),
         public.version,
         public.since,
         public.until,
-        profile_of(account, "public", shown.public, open_to_all, rules),
+        profile if alike else profile_of(account, "public", shown.public, open_to_all, rules),
+    )
+
+
+def _alike(account: Account) -> bool:
+    """Whether both views come to the same profile: the public one has no records but those of the other."""
+    shared, public = account.views["shared"], account.views["public"]
+    return (
+        shared.moment() == public.moment()
+        and account.namings["shared"] == account.namings["public"]
+        and shared.summary == public.summary
+        and shared.summary.records > 0  # of none, what the public is not told of would differ
     )
 
 

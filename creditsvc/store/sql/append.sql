@@ -137,9 +137,10 @@ from unnest($1::text[], $2::bigint[]) as k (entity_id, sequence)
 join event e on e.entity_id = k.entity_id and e.sequence = k.sequence;
 
 -- name: store
--- All that a group enters, and what its folds come to: identities, which are claimed in key order; the history itself, with
--- the note that the log has yet to place it; records; and profiles as they will be served. Gives how many identities were
--- claimed: one that a transaction in flight claims for another subject is not, and then nothing may be committed.
+-- A part of what a group enters, and of what its folds come to: identities, which are claimed in key order; the history
+-- itself, with the note that the log has yet to place it; records; and profiles as they will be served. Gives how many
+-- identities were claimed: one that a transaction in flight claims for another subject is not, and then nothing may be
+-- committed.
 with claimed as (
     insert into event_identity (source, id, entity_id, sequence, content_sha256)
     select *
