@@ -19,7 +19,7 @@ from creditsvc.domain.records import Record
 from creditsvc.domain.standing import Rules
 from creditsvc.ledger.entries import Row, Session, columns, entry, score_columns, stored_line
 from creditsvc.ledger.failures import OpeningRace
-from creditsvc.ledger.turns import in_turns
+from creditsvc.ledger.turns import in_turns, parts
 from creditsvc.store.database import load_queries
 
 SQL = load_queries("append")
@@ -90,15 +90,15 @@ class _Wanted:
         due = row["next_change"] is not None and row["next_change"] <= self.until
         return due or entity in self.outdated or key in self.named.get(entity, ())
 
-    def arguments(self, accounts: Mapping[str, Account]) -> tuple[Any, ...]:
-        """Give what the query for the records is told."""
-        begun = {entity: account for entity, account in accounts.items() if account.version}
+    def arguments(self, begun: Mapping[str, Account]) -> tuple[Any, ...]:
+        """Give what the query for the records of these accounts is told."""
         keys = sorted({(entity, number) for entity in begun for number, _ in self.named.get(entity, ())})
         short = [entity for entity, account in begun.items() if account.version <= SHORT_EVENTS]
         many = begun.keys() - self.outdated - set(short)
         counted = [(entity, len(self.named.get(entity, ()))) for entity in sorted(many)]
         few = [entity for entity in short if entity not in self.outdated]
-        return (*columns(keys, 2), list(begun), self.until, list(self.outdated), few, *columns(counted, 2))
+        whole = [entity for entity in begun if entity in self.outdated]
+        return (*columns(keys, 2), list(begun), self.until, whole, few, *columns(counted, 2))
 
 
 async def load_records(
@@ -116,20 +116,20 @@ async def load_records(
     outdated = {entity for entity, account in accounts.items() if account.outdated(until, rules)}
     wanted = _Wanted(named, until, outdated)
     others: dict[str, list[Row]] = {}
-    if not any(account.version for account in accounts.values()):
-        return others
     place: dict[tuple[str, int], Held] = {}
-    async for row in in_turns(await connection.fetch(SQL.find_records, *wanted.arguments(accounts))):
-        entity = row["entity_id"]
-        if row["why"] is not None:
-            others.setdefault(entity, []).append(row)
-            continue
-        held, key = accounts[entity].held, (row["record"], row["source"])
-        if key in held:
-            continue
-        one = held[key] = Held(stored_line(row), erased=row["erased"])
-        if not one.erased and wanted.has(entity, key, row):  # of what is erased there is nothing to fold
-            place.update(((entity, sequence), one) for sequence in row["sequences"])
+    begun = [(entity, account) for entity, account in accounts.items() if account.version]
+    for part in parts(begun):
+        for row in await connection.fetch(SQL.find_records, *wanted.arguments(dict(part))):
+            entity = row["entity_id"]
+            if row["why"] is not None:
+                others.setdefault(entity, []).append(row)
+                continue
+            held, key = accounts[entity].held, (row["record"], row["source"])
+            if key in held:
+                continue
+            one = held[key] = Held(stored_line(row), erased=row["erased"])
+            if not one.erased and wanted.has(entity, key, row):  # of what is erased there is nothing to fold
+                place.update(((entity, sequence), one) for sequence in row["sequences"])
     if place:
         entries = await connection.fetch(SQL.find_entries, *columns([*place], 2))
         entries.sort(key=itemgetter("entity_id", "sequence"))

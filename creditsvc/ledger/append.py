@@ -27,10 +27,9 @@ from creditsvc.ledger.failures import ClockBehind, IdentityRace, OpeningRace, Re
 from creditsvc.ledger.profiles import profile_rows
 from creditsvc.ledger.receipts import Outcome, Receipt
 from creditsvc.ledger.releases import OFFICIAL
-from creditsvc.ledger.turns import in_turns
+from creditsvc.ledger.turns import in_turns, parts
 
 T = TypeVar("T")
-PART_ROWS = 100  # of each table, that are stored by one statement
 BEGINNING = datetime.min.replace(tzinfo=UTC)
 BEHIND_MOST = timedelta(seconds=10)  # that the clock may be, against what the log is complete until
 
@@ -240,11 +239,6 @@ def _note(event: Event, entry: Entry, group: _Group, *, opens: bool) -> Receipt:
     return receipt
 
 
-def _parts(rows: Sequence[tuple[Any, ...]]) -> list[Sequence[tuple[Any, ...]]]:
-    """Cut rows into parts that are soon made into a message: others wait for the loop meanwhile."""
-    return [rows[start : start + PART_ROWS] for start in range(0, len(rows), PART_ROWS)]
-
-
 async def _store(
     connection: Session, group: _Group, others: Mapping[str, Sequence[Row]], rules: Rules
 ) -> None:
@@ -256,8 +250,8 @@ async def _store(
     records, folded = await settle(changed, group.now, rules)
     profiles = await profile_rows(changed, others, rules)
     group.events.sort(key=itemgetter(0, 1))  # identities are claimed in one order: else two groups are a ring
-    parts = [_parts(group.events), _parts(records), _parts(profiles)]
-    for events, lines, served in zip_longest(*parts, fillvalue=()):
+    rows = (parts(group.events), parts(records), parts(profiles))
+    for events, lines, served in zip_longest(*rows, fillvalue=()):
         claimed = await connection.fetchval(
             SQL.store, *columns(events, 15), *columns(lines, 18), *columns(served, 16)
         )

@@ -21,7 +21,7 @@ from creditsvc.store.database import Pool
 
 log = logging.getLogger(__name__)
 
-GROUP_EVENTS = 500  # of one transaction: enough to share its cost, few enough not to hold up the loop
+GROUP_EVENTS = 250  # of one transaction: enough to share its cost, few enough not to hold up the loop
 # While a transaction is under way, fewer than so many wait to share the next one, unless it takes too long:
 # most of what a single event costs is its share of a transaction.
 FULL_EVENTS = 100
