@@ -260,3 +260,25 @@ async def test_a_long_history_shows_what_a_short_one_does(database):
     assert [factor["record"] for factor in before["score"]["factors"]] == ["P01", "P03", "P05", "P07"]
     assert [factor["record"] for factor in after["score"]["factors"]] == ["P07", "P09", "P11", "P13"]
     assert after["standing"]["penalty"] == 21
+
+
+async def test_events_behind_a_transaction_that_is_held_up_share_the_next_and_do_not_wait(
+    database,
+):
+    connection = await asyncpg.connect(database, server_settings={"search_path": "creditsvc"})
+    async with ledger(database) as (writer, _):
+        accepted(await writer.submit([event("licence.granted", "L0")]))
+        async with connection.transaction():
+            await connection.execute("select from entity where entity_id = $1 for update", ENTITY)
+            held_up = asyncio.create_task(writer.submit([event("licence.granted", "L1")]))
+            await asyncio.sleep(0.01)
+            others = (event("licence.granted", f"L{n}", subject=OTHER_ENTITY) for n in range(30))
+            done = await asyncio.wait_for(asyncio.gather(*(writer.submit([one]) for one in others)), 10)
+            assert not held_up.done()
+        accepted(await held_up)
+    assert sorted(accepted(one)[0].sequence for one in done) == list(range(1, 31))
+    transactions = await connection.fetchval(
+        "select count(distinct xmin::text) from event where entity_id = $1", OTHER_ENTITY
+    )
+    await connection.close()
+    assert transactions == 1
