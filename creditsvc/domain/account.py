@@ -5,7 +5,7 @@ be loaded: what the account comes to is kept as summaries that those records are
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -136,8 +136,7 @@ class Account:
         namings = tell(self.namings, held.entries, held.record(rules), rules.catalogue, public=now.public)
         self.renamed += renamed(self.namings, namings, recorded_at)
         touches = before or now.concerns_public
-        if touches:
-            entry = held.entries[-1] = replace(entry, touches_public=touches)
+        entry.touches_public = touches
         self.namings, self.version, self.recorded_at = namings, entry.sequence, recorded_at
         self.entered_at = self.entered_at or recorded_at
         if touches:

@@ -52,7 +52,7 @@ _RULE_NAMES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for each event, and the guard is half its cost
 class Event:
     """One immutable statement. ``entity`` is the canonical subject, ``time`` in UTC, ``data`` as it was sent.
 

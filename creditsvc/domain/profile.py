@@ -24,7 +24,7 @@ MOST_FACTORS = 4
 MOST_LISTINGS = 10
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for each event, and the guard is half its cost
 class Line:
     """What the profile needs of one record at an instant; the row that is stored of it."""
 

@@ -41,7 +41,7 @@ class Erased:
     public_changed_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for each event, and the guard is half its cost
 class Entry:
     """One event as it was recorded: what the agency said, and when the service heard it.
 
@@ -75,7 +75,7 @@ class Entry:
         return (self.time, len(self.id), self.id)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for each event, and the guard is half its cost
 class Record:
     """What the events of one record come to. ``type``, ``record_class`` and ``time`` are of its opening.
 

@@ -37,7 +37,7 @@ class Rules:
         return self.schedule.model(at, zone)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for each event, and the guard is half its cost
 class Evaluation:
     """A record at an instant.
 
