@@ -205,10 +205,10 @@ def _strength(factor: Factor) -> tuple[Decimal, bool]:
     return (-abs(factor.points), factor.points > 0)
 
 
-def newest_listings(seen: Iterable[OneListing], most: int = MOST_LISTINGS) -> list[OneListing]:
+def newest_listings(seen: Iterable[OneListing]) -> list[OneListing]:
     listed = sorted((x for x in seen if x.listing), key=_NAME)
     listed.sort(key=lambda x: instants.microseconds(x.since) if x.since else 0, reverse=True)
-    return listed[:most]
+    return listed[:MOST_LISTINGS]
 
 
 def render(

@@ -16,8 +16,6 @@ from creditsvc.domain.standing import Rules
 from creditsvc.ledger.entries import Row
 from creditsvc.ledger.turns import in_turns
 
-MOST_LISTED = 100  # listings that stand, of which a view shows the newest that it sees
-
 
 class Seen(NamedTuple):
     """What a profile may show of a record that is not loaded: a factor of the score, or a listing."""
@@ -35,11 +33,12 @@ class Seen(NamedTuple):
 
 @dataclass(slots=True)
 class Shown:
-    """What the profiles of an account may show: factors by view, listings, and what time changes next."""
+    """What the profiles of an account may show, by view: factors, listings, and what time changes next."""
 
     shared: list[Line | Seen] = field(default_factory=list)
     public: list[Line | Seen] = field(default_factory=list)
-    listings: list[Line | Seen] = field(default_factory=list)
+    shared_listings: list[Line | Seen] = field(default_factory=list)
+    public_listings: list[Line | Seen] = field(default_factory=list)
     shared_until: datetime | None = None
     public_until: datetime | None = None
 
@@ -53,7 +52,9 @@ class Shown:
             if seen.public:
                 self.public.append(seen)
         if seen.listing:
-            self.listings.append(seen)
+            self.shared_listings.append(seen)
+            if seen.public:
+                self.public_listings.append(seen)
         if change is not None:
             self.shared_until = instants.earliest(self.shared_until, change)
             if seen.public or begins:
@@ -71,10 +72,17 @@ class Shown:
         seen = Seen._make(row[2:11])
         if why == "any":
             self._take(seen, row["next_change"], begins=row["begins"])
-        elif why == "listing":
-            self.listings.append(seen)
         else:
-            (self.shared if why == "shared" else self.public).append(seen)
+            self._found_for[why].append(seen)
+
+    @property
+    def _found_for(self) -> Mapping[str, list[Line | Seen]]:
+        return {
+            "shared": self.shared,
+            "public": self.public,
+            "shared listing": self.shared_listings,
+            "public listing": self.public_listings,
+        }
 
 
 async def profile_rows(
@@ -108,10 +116,8 @@ def _row(account: Account, shown: Shown, rules: Rules) -> tuple[Any, ...]:
     released = rules.schedule.changes(account.settled_at, account.zone) if account.settled_at else None
     shared.until = instants.earliest(shown.shared_until, released)
     public.until = instants.earliest(shown.public_until, released)
-    listed = newest_listings(shown.listings, MOST_LISTED) if shown.listings else []
-    open_to_all = [one for one in listed if one.public]
     summary = shared.summary.dump()
-    profile = profile_of(account, "shared", shown.shared, listed, rules)
+    profile = profile_of(account, "shared", shown.shared, newest_listings(shown.shared_listings), rules)
     alike = _alike(account)
     return (
         account.entity,
@@ -129,7 +135,9 @@ def _row(account: Account, shown: Shown, rules: Rules) -> tuple[Any, ...]:
         public.version,
         public.since,
         public.until,
-        profile if alike else profile_of(account, "public", shown.public, open_to_all, rules),
+        profile
+        if alike
+        else profile_of(account, "public", shown.public, newest_listings(shown.public_listings), rules),
     )
 
 

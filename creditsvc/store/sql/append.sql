@@ -61,8 +61,8 @@ select source from agency where source = any($1::text[]);
 -- The records that are to be loaded, and what profiles show of others. Loaded are those that events name (under any source:
 -- who else holds the number matters), those that time has changed, where it is both twice, and all of entities that were
 -- scored by another version of the model. Of the others: all, where an entity has few. Where it has many, by index, however
--- many they are: for each view those few from each end of the points that a profile may show; the listings that stand, the
--- newest first; and what time alone changes next (the public view changes with what begins to be public, too). Of each as
+-- many they are: for each view those few from each end of the points that a profile may show; the newest of the listings
+-- that stand; and what time alone changes next (the public view changes with what begins to be public, too). Of each as
 -- many more as may be among those that are named.
 -- $1, $2 the numbers named, by entity; $3 all entities, and $4 until when time changes what; $5 those that are loaded
 -- whole; $6 those of few records; $7 those of many, and $8 how many numbers of each are named.
@@ -113,10 +113,15 @@ cross join lateral (
      from record r where r.entity_id = k.entity_id and r.points > 0 and r.public and coalesce(r.next_change > $4, true)
      order by r.points desc, r.record desc, r.source desc limit 4 + k.named)
     union all
-    (select 'listing', r.record, r.source, r.class, r.public, r.listing, r.since, r.code, r.points, r.points_until,
+    (select 'shared listing', r.record, r.source, r.class, r.public, r.listing, r.since, r.code, r.points, r.points_until,
             r.next_change, r.begins
      from record r where r.entity_id = k.entity_id and r.listing and coalesce(r.next_change > $4, true)
-     order by r.since desc, r.record, r.source limit 100 + k.named)
+     order by r.since desc, r.record, r.source limit 10 + k.named)
+    union all
+    (select 'public listing', r.record, r.source, r.class, r.public, r.listing, r.since, r.code, r.points, r.points_until,
+            r.next_change, r.begins
+     from record r where r.entity_id = k.entity_id and r.listing and r.public and coalesce(r.next_change > $4, true)
+     order by r.since desc, r.record, r.source limit 10 + k.named)
     union all
     (select 'shared until', r.record, r.source, r.class, r.public, r.listing, r.since, r.code, r.points, r.points_until,
             r.next_change, r.begins

@@ -7,8 +7,9 @@ import orjson
 import pytest
 
 from creditsvc.errors import EventConflict, EventInvalid, Forbidden, RecordExists
+from creditsvc.ledger.fsck import check
 from creditsvc.ledger.receipts import Receipt
-from tests.making import ENTITY, OTHER_ENTITY, OTHER_SOURCE, event, ledger
+from tests.making import ENTITY, OTHER_ENTITY, OTHER_SOURCE, SOURCE, event, ledger
 
 
 def accepted(outcomes):
@@ -246,20 +247,25 @@ async def test_an_organisation_that_two_open_at_once_is_opened_once(database):
     assert [row["version"] for row in versions] == [2] * 20
 
 
-async def test_a_long_history_shows_what_a_short_one_does(database):
+async def test_a_long_history_shows_what_its_fold_does(database):
+    kinds = ("penalty.imposed", "abnormal.listed", "honour.granted", "inspection.completed")
+    days = [f"2026-{1 + n % 3:02}-{1 + n % 28:02}" for n in range(60)]
     events = [
-        event("penalty.imposed", f"P{n:02}", severity=("general", "serious")[n % 2], decided_on="2026-03-01")
-        for n in range(24)
+        event(kinds[n % 4], f"R{n % 50:02}", source=source, id=f"{source}-{n}", time=f"{days[n]}T00:00:00Z")
+        for n in range(60)
+        for source in ((SOURCE, OTHER_SOURCE) if n % 7 == 0 else (SOURCE,))
     ]
+    withdrawn = [event("record.revoked", f"R{n:02}", reason="撤销") for n in (0, 1, 4, 12, 13, 20, 48)]
     async with ledger(database) as (writer, reader):
         for start in range(0, len(events), 3):
-            accepted(await writer.submit(events[start : start + 3]))
-        before = await shared(reader)
-        accepted(await writer.submit([event("record.revoked", f"P{n:02}", reason="撤销") for n in (1, 3, 5)]))
-        after = await shared(reader)
-    assert [factor["record"] for factor in before["score"]["factors"]] == ["P01", "P03", "P05", "P07"]
-    assert [factor["record"] for factor in after["score"]["factors"]] == ["P07", "P09", "P11", "P13"]
-    assert after["standing"]["penalty"] == 21
+            await writer.submit(events[start : start + 3])
+            assert await check(database, progress=lambda *_: None) == []
+        for start in range(0, len(withdrawn), 2):
+            accepted(await writer.submit(withdrawn[start : start + 2]))
+            assert await check(database, progress=lambda *_: None) == []
+        profile = await shared(reader)
+    assert len(profile["score"]["factors"]) == 4
+    assert len(profile["listings"]) == 10
 
 
 async def test_events_behind_a_transaction_that_is_held_up_share_the_next_and_do_not_wait(
