@@ -234,11 +234,21 @@ from unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::te
     as k (entity_id, view, since, until, name, status, grams);
 
 -- name: due_entities
--- Profiles that time has outrun; those that somebody is at work on are passed over.
+-- Profiles whose time is over, the longest first; those that somebody is at work on are passed over. By the statement's own time and in
+-- the index's order, so that the index answers: `clock_timestamp()` moves on while a statement runs, and would read the whole table.
 select entity_id
 from entity
-where version > 0
-  and (shared_until <= clock_timestamp()
-       or announced < $2 + (select count(*) from unnest($3::timestamptz[]) as a (at) where a.at <= clock_timestamp()))
+where shared_until <= statement_timestamp() and version > 0
+order by shared_until
+limit $1
+for update skip locked;
+
+-- name: outdated_entities
+-- Profiles folded before the last release was announced, likewise.
+select entity_id
+from entity
+where announced < $2 + (select count(*) from unnest($3::timestamptz[]) as a (at) where a.at <= statement_timestamp())
+  and version > 0
+order by announced
 limit $1
 for update skip locked;
