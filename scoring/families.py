@@ -147,6 +147,11 @@ class Model(Data):
         }
 
     @cached_property
+    def _capped(self) -> Sequence[tuple[str, str, Group]]:
+        """Each group with its name and that of what its cap adds: what every total asks for."""
+        return tuple((name, f"cap-{name}", group) for name, group in self.groups.items())
+
+    @cached_property
     def _of_any_class(self) -> Sequence[Rule]:
         return tuple(rule for rule in self.rules if rule.classes is None)
 
@@ -159,10 +164,14 @@ class Model(Data):
 
     def contribution(self, facts: Facts, dated: date, on: date) -> Contribution | None:
         """Tell what a record with these facts, dated so, contributes on a day; null where nothing."""
+        rule = self.rule(facts)
+        return None if rule is None else self.given(rule, facts, dated, on)
+
+    def given(self, rule: Rule, facts: Facts, dated: date, on: date) -> Contribution | None:
+        """Tell the same by the rule that the facts match, where that is known already."""
         if self.objected == "waits" and facts.get("objected") == "yes":
             return None
-        rule = self.rule(facts)
-        return None if rule is None else rule.contribution(facts, dated, on)
+        return rule.contribution(facts, dated, on)
 
     def changes(self, facts: Facts, dated: date) -> tuple[date, ...]:
         """List the days on which the contribution changes by time alone, in order."""
@@ -191,19 +200,24 @@ class Additive(Model):
     minimum: Exact
     maximum: Exact
 
+    @cached_property
+    def _ends(self) -> Group:
+        return Group(minimum=self.minimum, maximum=self.maximum)
+
     def total(self, sums: Mapping[str, Decimal], codes: Mapping[str, int]) -> Score:
         if not codes:
             return Score(None, self.unrated, {})
         start = next((one.start for one in self.starts if one.among(codes)), self.start)
         value = start
         adjustments: dict[str, Decimal] = {}
-        for name, group in self.groups.items():
+        for name, cap, group in self._capped:
             total = sums.get(name, ZERO)
             if excess := group.excess(total):
-                adjustments[f"cap-{name}"] = excess
-            value = EXACT.add(value, EXACT.add(total, excess))
-        scale = Group(minimum=self.minimum, maximum=self.maximum)
-        if excess := scale.excess(value):
+                adjustments[cap] = excess
+                total = EXACT.add(total, excess)
+            if total:
+                value = EXACT.add(value, total)
+        if excess := self._ends.excess(value):
             adjustments["scale"] = excess
             value = EXACT.add(value, excess)
         return Score(value, self._grade(value, codes), adjustments, Fraction(value), start)

@@ -4,8 +4,8 @@ Only the records that events name, and those that time has changed since they we
 be loaded: what the account comes to is kept as summaries that those records are taken from and added to.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -16,7 +16,9 @@ from creditsvc.domain.naming import Namings, Renamed, View, renamed, tell
 from creditsvc.domain.notices import TICK, Notice, crossings, told_until
 from creditsvc.domain.profile import (
     MOST_LISTINGS,
+    Factor,
     Line,
+    Listing,
     Moment,
     Summary,
     line,
@@ -94,11 +96,11 @@ class Account:
     began_at: datetime | None = None  # when the log began: what time changes later is told
     entered_at: datetime | None = None  # when the first event of this transaction was recorded
     noticed: list[Notice] = field(default_factory=list)
+    zone: ZoneInfo = field(init=False)  # where its days are counted
     agencies: frozenset[str] = frozenset()  # the known ones among those that events refer to
 
-    @property
-    def zone(self) -> ZoneInfo:
-        return instants.zone_of(self.entity)
+    def __post_init__(self) -> None:
+        self.zone = instants.zone_of(self.entity)
 
     def changed(self, at: datetime, rules: Rules) -> bool:
         """Whether there is anything to fold: an account that took nothing and fell due for nothing stays."""
@@ -134,7 +136,7 @@ class Account:
         namings = tell(self.namings, held.entries, held.record(rules), rules.catalogue, public=now.public)
         self.renamed += renamed(self.namings, namings, recorded_at)
         touches = before or now.concerns_public
-        entry = held.entries[-1] = replace(entry, touches_public=touches)
+        entry.touches_public = touches
         self.namings, self.version, self.recorded_at = namings, entry.sequence, recorded_at
         self.entered_at = self.entered_at or recorded_at
         if touches:
@@ -146,6 +148,8 @@ class Account:
 
     def _taken(self, event: Event, at: datetime, rules: Rules) -> bool:
         """Whether another source's record of the number stands."""
+        if len(self.held) == 1:  # it is the event's own
+            return False
         return any(
             number == event.record and holder != event.holder and self._stands(other, at, rules)
             for (number, holder), other in self.held.items()
@@ -218,7 +222,7 @@ class Account:
         known = self.views["shared"].until
         since = told_until(known, self.announced, rules.schedule) if self.model else None
         if self.entered_at is not None:
-            midnight = instants.start_of(at.astimezone(self.zone).date(), self.zone)
+            midnight = instants.midnight(at, self.zone)
             since = instants.earliest(since, midnight if midnight >= self.entered_at else None)
         return None if since is None else max(since, self.began_at + TICK)
 
@@ -267,7 +271,7 @@ def last_public_change(
 
 
 def profile_of(
-    account: Account, view: View, factors: Iterable[Line], listings: Sequence[Line], rules: Rules
+    account: Account, view: View, factors: Collection[Factor], listings: Sequence[Listing], rules: Rules
 ) -> bytes | None:
     """Render one view of a settled account; null where the view has nothing on record."""
     standing = account.views[view]

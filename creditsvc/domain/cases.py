@@ -252,6 +252,8 @@ def withheld_from(record: "Record", catalogue: Catalogue, zone: ZoneInfo) -> dat
 
     Where the procedure says so; null else. It is over with the event that decides, if that ever comes.
     """
+    if not record.cases:
+        return None
     ends = (_withheld_from(case, record, catalogue, zone) for case in record.cases if case.marks)
     return instants.earliest(*ends)
 

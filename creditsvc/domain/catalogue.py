@@ -110,6 +110,11 @@ class Catalogue:
         return frozenset(name for name, known in self.fields.items() if known.scoring)
 
     @functools.cached_property
+    def without_records(self) -> Mapping[str, int]:
+        """How many records of each class an organisation has of which nothing is known."""
+        return dict.fromkeys(self.classes, 0)
+
+    @functools.cached_property
     def asking_consent(self) -> frozenset[str]:
         """The classes whose records partners see only where the organisation consents."""
         return frozenset(name for name, known in self.classes.items() if known.consent)

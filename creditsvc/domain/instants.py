@@ -14,7 +14,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def text(instant: datetime) -> str:
     """Write an instant as RFC 3339 in UTC with microseconds: the one form in every answer and leaf."""
-    return instant.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+    if instant.tzinfo is not UTC:
+        instant = instant.astimezone(UTC)
+    return instant.isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def text_or_none(instant: datetime | None) -> str | None:
@@ -43,12 +45,26 @@ def start_of(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
+@lru_cache(maxsize=256)
+def midnight(instant: datetime, zone: ZoneInfo) -> datetime:
+    """Give the start of the calendar day of an instant; all events of a group ask it for the same one."""
+    return start_of(instant.astimezone(zone).date(), zone)
+
+
 def latest(*instants: datetime | None) -> datetime | None:
-    return max((instant for instant in instants if instant is not None), default=None)
+    found = None
+    for instant in instants:
+        if instant is not None and (found is None or instant > found):
+            found = instant
+    return found
 
 
 def earliest(*instants: datetime | None) -> datetime | None:
-    return min((instant for instant in instants if instant is not None), default=None)
+    found = None
+    for instant in instants:
+        if instant is not None and (found is None or instant < found):
+            found = instant
+    return found
 
 
 _RFC_3339 = re.compile(

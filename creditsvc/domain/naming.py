@@ -67,7 +67,9 @@ def told_by(namings: Namings, entries: Iterable[Entry], catalogue: Catalogue, *,
 
 
 def _told(naming: Naming, entry: Entry, catalogue: Catalogue) -> Naming:
-    data = {**entry.data, **(entry.data.get("changes") or {})}
+    data = entry.data
+    if changes := data.get("changes"):
+        data = {**data, **changes}
     name, status = data.get("entity_name"), data.get("status")
     if name is None and status is None:
         return naming

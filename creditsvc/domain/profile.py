@@ -4,11 +4,12 @@ It is kept as a summary that single records are added to and taken from, so that
 however long the history is; folding a whole history comes to the same bytes.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal, Self
+from operator import attrgetter
+from typing import Any, Literal, Protocol, Self, TypeVar
 
 import orjson
 
@@ -23,7 +24,7 @@ MOST_FACTORS = 4
 MOST_LISTINGS = 10
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for each event, and the guard is half its cost
 class Line:
     """What the profile needs of one record at an instant; the row that is stored of it."""
 
@@ -50,8 +51,43 @@ class Line:
     def points(self) -> Decimal:
         return self.contribution.points if self.contribution is not None else ZERO
 
-    def strength(self) -> tuple[Decimal, bool]:
-        return (-abs(self.points), self.points > 0)
+    @property
+    def code(self) -> str | None:
+        return None if self.contribution is None else self.contribution.code
+
+
+class Factor(Protocol):
+    """What a profile shows of a record for its points."""
+
+    @property
+    def record(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def code(self) -> str | None: ...
+    @property
+    def points(self) -> Decimal: ...
+    @property
+    def points_until(self) -> datetime | None: ...
+
+
+class Listing(Protocol):
+    """What a profile shows of a record that lists the organisation."""
+
+    @property
+    def record(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def record_class(self) -> str | None: ...
+    @property
+    def since(self) -> datetime | None: ...
+    @property
+    def listing(self) -> bool: ...
+
+
+OneFactor = TypeVar("OneFactor", bound=Factor)
+OneListing = TypeVar("OneListing", bound=Listing)
 
 
 def line(record: Record, evaluation: Evaluation, catalogue: Catalogue) -> Line:
@@ -75,7 +111,10 @@ def line(record: Record, evaluation: Evaluation, catalogue: Catalogue) -> Line:
 
 
 def undated(given: Contribution | None) -> Contribution | None:
-    return None if given is None else replace(given, until=None)
+    """Give a contribution without its day, which is an instant once it is known whose it is."""
+    if given is None or given.until is None:
+        return given
+    return Contribution(given.code, given.group, given.points, None, given.amounts)
 
 
 @dataclass(slots=True)
@@ -147,18 +186,29 @@ class Moment:
     valid_until: datetime | None
 
 
-def strongest(lines: Iterable[Line]) -> list[Line]:
+def strongest(factors: Collection[OneFactor]) -> list[OneFactor]:
     """Pick the factors a profile shows: the four that weigh most, adverse ones first among equals."""
-    adverse = sorted((x for x in lines if x.points < 0), key=lambda x: (x.record, x.source))
-    good = sorted((x for x in lines if x.points > 0), key=lambda x: (x.record, x.source), reverse=True)
-    return sorted(adverse + good, key=Line.strength)[:MOST_FACTORS]
+    adverse = [x for x in factors if x.points < 0]
+    good = [x for x in factors if x.points > 0]
+    adverse.sort(key=_WEIGHT)
+    good.sort(key=_WEIGHT, reverse=True)
+    if not adverse or not good:
+        return (adverse or good)[:MOST_FACTORS]
+    return sorted(adverse[:MOST_FACTORS] + good[:MOST_FACTORS], key=_strength)[:MOST_FACTORS]
 
 
-def newest_listings(lines: Iterable[Line]) -> list[Line]:
-    listed = sorted((x for x in lines if x.listing), key=lambda x: (x.record, x.source))
-    return sorted(listed, key=lambda x: instants.microseconds(x.since) if x.since else 0, reverse=True)[
-        :MOST_LISTINGS
-    ]
+_NAME = attrgetter("record", "source")
+_WEIGHT = attrgetter("points", "record", "source")  # what weighs most is at one end, or at the other
+
+
+def _strength(factor: Factor) -> tuple[Decimal, bool]:
+    return (-abs(factor.points), factor.points > 0)
+
+
+def newest_listings(seen: Iterable[OneListing]) -> list[OneListing]:
+    listed = sorted((x for x in seen if x.listing), key=_NAME)
+    listed.sort(key=lambda x: instants.microseconds(x.since) if x.since else 0, reverse=True)
+    return listed[:MOST_LISTINGS]
 
 
 def render(
@@ -166,7 +216,7 @@ def render(
     naming: Naming,
     moment: Moment,
     summary: Summary,
-    shown: tuple[Sequence[Line], Sequence[Line]],
+    shown: tuple[Sequence[Factor], Sequence[Listing]],
     by: tuple[Catalogue, Model],
 ) -> bytes:
     """Write a profile as it is served; ``shown`` holds the factors and the listings."""
@@ -188,7 +238,7 @@ def render(
                 "grade": score.grade,
                 "factors": [
                     {
-                        "code": factor.contribution.code if factor.contribution else None,
+                        "code": factor.code,
                         "points": number(factor.points),
                         "record": factor.record,
                         "until": instants.text_or_none(factor.points_until),
@@ -196,7 +246,7 @@ def render(
                     for factor in factors
                 ],
             },
-            "standing": {name: summary.standing.get(name, 0) for name in catalogue.classes},
+            "standing": {**catalogue.without_records, **summary.standing},
             "listings": [_listing(listed) for listed in listings],
             "objections": summary.objections,
             "records": f"/v1/entities/{entity}/records",
@@ -204,7 +254,7 @@ def render(
     )
 
 
-def _listing(listed: Line) -> Mapping[str, str | None]:
+def _listing(listed: Listing) -> Mapping[str, str | None]:
     return {
         "class": listed.record_class,
         "record": listed.record,

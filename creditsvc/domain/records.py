@@ -7,6 +7,7 @@ shuffled delivery comes to the same record.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from creditsvc.domain.cases import Case, Docket, docket
@@ -18,7 +19,10 @@ SHIELDED = "shielded"  # while its organisation is being reorganised
 AWAITED = "awaited"  # amendments have arrived, the record itself has not
 REVOKED = "revoked"
 REPAIRED = "repaired"
+_WITHDRAWN = frozenset({REVOKED, REPAIRED, SHIELDED, AWAITED})
 
+
+_NONE: frozenset[str] = frozenset()
 
 Order = tuple[datetime, int, str]
 
@@ -37,7 +41,7 @@ class Erased:
     public_changed_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for each event, and the guard is half its cost
 class Entry:
     """One event as it was recorded: what the agency said, and when the service heard it.
 
@@ -71,7 +75,7 @@ class Entry:
         return (self.time, len(self.id), self.id)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for each event, and the guard is half its cost
 class Record:
     """What the events of one record come to. ``type``, ``record_class`` and ``time`` are of its opening.
 
@@ -102,7 +106,7 @@ class Record:
     @property
     def withdrawn(self) -> bool:
         """Neither published nor shared nor scored any more (and an awaited one not yet)."""
-        return self.state in {REVOKED, REPAIRED, SHIELDED, AWAITED}
+        return self.state in _WITHDRAWN
 
 
 class _Fold:
@@ -164,14 +168,14 @@ class _Fold:
         if self.opening is None:
             return {}
         kind = catalogue.types[self.opening.type]
-        fitting = {
-            name: value
-            for name, (order, value) in self._changes.items()
-            if (self._restated is None or order > self._restated)
-            and (name in kind.optional or (name in kind.required and value is not None))
-        }
-        merged = {**self.opening.data, **fitting}
-        return {name: value for name, value in merged.items() if value is not None}
+        merged = {**self.opening.data}
+        for name, (order, value) in self._changes.items():
+            fits = name in kind.optional or (name in kind.required and value is not None)
+            if fits and (self._restated is None or order > self._restated):
+                merged[name] = value
+        if None in merged.values():
+            return {name: value for name, value in merged.items() if value is not None}
+        return merged
 
     def record(self, arrived: Sequence[Entry], held: Docket, catalogue: Catalogue) -> Record:
         opening = self.opening
@@ -183,7 +187,9 @@ class _Fold:
             time=opening.time if opening else None,
             state=self.state(shielded=held.shielded),
             data=self.data(catalogue),
-            objections=frozenset(case.number for case in held.cases.values() if case.marks),
+            objections=frozenset([case.number for case in held.cases.values() if case.marks])
+            if held.cases
+            else _NONE,
             opened_at=self.opened_at,
             recorded_at=arrived[-1].recorded_at,
             sequences=tuple(entry.sequence for entry in arrived),
@@ -197,7 +203,7 @@ class _Fold:
 
 def fold(entries: Iterable[Entry], catalogue: Catalogue) -> Record:
     """Fold the events of one record (at least one) to what they come to."""
-    arrived = sorted(entries, key=lambda entry: entry.sequence)
+    arrived = sorted(entries, key=attrgetter("sequence"))
     so_far = _Fold()
     for entry in arrived:
         so_far.take(entry, catalogue)

@@ -7,6 +7,7 @@ boundaries nothing changes: that is what lets a stored answer say from when and 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from creditsvc.domain import instants
@@ -16,7 +17,6 @@ from creditsvc.domain.records import STANDING, Record
 from creditsvc.domain.retention import RETIRED, retired_from
 from creditsvc.domain.schedule import Schedule
 from creditsvc.domain.workdays import UNKNOWN, Calendar
-from scoring.data import Facts
 from scoring.engine import Contribution, Model
 
 EXPIRED = "expired"
@@ -37,7 +37,7 @@ class Rules:
         return self.schedule.model(at, zone)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for each event, and the guard is half its cost
 class Evaluation:
     """A record at an instant.
 
@@ -80,11 +80,12 @@ class _Boundaries:
     def all(self) -> list[datetime]:
         # Not repairable_from: nothing that an answer shows changes there, it says the instant itself.
         ends = (self.expiry, self.publicity.public_from, self.publicity.public_until, self.retired_from)
-        found = sorted({*self.scores, *(end for end in ends if end is not None)})
-        return [end for end in found if self.retired_from is None or end <= self.retired_from]
+        found = sorted({*self.scores, *[end for end in ends if end is not None]})
+        over = self.retired_from
+        return found if over is None else [end for end in found if end <= over]
 
 
-def facts(record: Record, state: str, catalogue: Catalogue) -> Facts:
+def facts(record: Record, state: str, catalogue: Catalogue) -> dict[str, Any]:
     """Give what a scoring model may know of a record: codes, counts and findings, nothing that names anybody.
 
     Beside the fields that the catalogue opens to scoring: ``class``, ``type``, ``state``, ``objected``.
@@ -111,12 +112,16 @@ def evaluate(record: Record, at: datetime, rules: Rules, zone: ZoneInfo) -> Eval
     day = day_of(record, rules.catalogue, zone)
     model = rules.model(at, zone)
     told = facts(record, record.state, rules.catalogue)
-    steps = tuple(instants.start_of(change, zone) for change in model.changes(told, day))
+    rule = model.rule(told)
+    steps = () if rule is None else tuple(instants.start_of(change, zone) for change in rule.ends(day))
     bounds = _Boundaries(ends, shown, steps, over).all()
     since = [bound for bound in bounds if record.recorded_at < bound <= at]
     ahead = next((bound for bound in bounds if bound > at), None)
     today = at.astimezone(zone).date()
-    given = None if retired else model.contribution({**told, "state": state}, day, today)
+    if state != record.state:
+        told["state"] = state
+        rule = model.rule(told)
+    given = None if retired or rule is None else model.given(rule, told, day, today)
     fades = instants.start_of(given.until, zone) if given and given.until else None
     return Evaluation(
         state=state,

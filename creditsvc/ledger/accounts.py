@@ -1,36 +1,40 @@
 """Accounts out of their rows and back into them."""
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
 import orjson
 
-from creditsvc.domain import instants, names
-from creditsvc.domain.account import Account, Held, RecordKey, Standing, profile_of
+from creditsvc.domain import names
+from creditsvc.domain.account import Account, Held, RecordKey, Standing
 from creditsvc.domain.canonical import SALT_BYTES, commit, leaf_hash, notice_leaf
 from creditsvc.domain.naming import VIEWS, Naming, View
 from creditsvc.domain.notices import Notice
 from creditsvc.domain.profile import Line, Summary
 from creditsvc.domain.records import Record
 from creditsvc.domain.standing import Rules
-from creditsvc.ledger import open_cases
-from creditsvc.ledger.entries import Row, Session, entry, score_columns, stored_line
-from creditsvc.ledger.turns import in_turns
+from creditsvc.ledger.entries import Row, Session, columns, entry, score_columns, stored_line
+from creditsvc.ledger.failures import OpeningRace
+from creditsvc.ledger.turns import in_turns, parts
 from creditsvc.store.database import load_queries
-from scoring.engine import Contribution
 
 SQL = load_queries("append")
+SHORT_EVENTS = 16  # of an entity: reading all its records costs less than to find out which are shown
 
 
 async def lock(connection: Session, entities: Iterable[str]) -> dict[str, Account]:
-    """Lock the accounts of these entities, opening those that are new, in the order that avoids rings."""
+    """Lock the accounts of these entities, opening those that are new, in the order that avoids rings.
+
+    Raises ``OpeningRace`` where another transaction opened one of them meanwhile.
+    """
     ordered = sorted(set(entities))
-    await connection.execute(SQL.insert_missing_entities, ordered)
     rows = await connection.fetch(SQL.lock_entities, ordered)
+    if len(rows) != len(ordered):
+        raise OpeningRace
     return {row["entity_id"]: _account(row) async for row in in_turns(rows)}
 
 
@@ -56,13 +60,6 @@ def _naming(stored: str | None) -> Naming:
     return Naming() if stored is None else Naming(*orjson.loads(stored))
 
 
-def written(naming: Naming) -> str | None:
-    """Write a naming as it is stored; null for nothing told."""
-    if naming == Naming():
-        return None
-    return orjson.dumps([naming.name, naming.name_rank, naming.status, naming.status_rank]).decode()
-
-
 async def store_names(connection: Session, accounts: Mapping[str, Account]) -> None:
     """Store what the accounts have come to be called."""
     rows: list[tuple[Any, ...]] = []
@@ -75,9 +72,33 @@ async def store_names(connection: Session, accounts: Mapping[str, Account]) -> N
             following[one.view] = first[entity, one.view] = one.since
     if rows:
         await connection.execute(
-            SQL.end_names, *columns([(entity, view, since) for (entity, view), since in first.items()])
+            SQL.end_names, *columns([(entity, view, since) for (entity, view), since in first.items()], 3)
         )
-        await connection.execute(SQL.insert_names, *columns(rows))
+        await connection.execute(SQL.insert_names, *columns(rows, 7))
+
+
+@dataclass(slots=True)
+class _Wanted:
+    """Which records are to be loaded, and up to when an account may be settled."""
+
+    named: Mapping[str, set[RecordKey]]
+    until: datetime
+    outdated: set[str]
+
+    def has(self, entity: str, key: RecordKey, row: Row) -> bool:
+        """Whether a record is to be folded again."""
+        due = row["next_change"] is not None and row["next_change"] <= self.until
+        return due or entity in self.outdated or key in self.named.get(entity, ())
+
+    def arguments(self, begun: Mapping[str, Account]) -> tuple[Any, ...]:
+        """Give what the query for the records of these accounts is told."""
+        keys = sorted({(entity, number) for entity in begun for number, _ in self.named.get(entity, ())})
+        short = [entity for entity, account in begun.items() if account.version <= SHORT_EVENTS]
+        many = begun.keys() - self.outdated - set(short)
+        counted = [(entity, len(self.named.get(entity, ()))) for entity in sorted(many)]
+        few = [entity for entity in short if entity not in self.outdated]
+        whole = [entity for entity in begun if entity in self.outdated]
+        return (*columns(keys, 2), list(begun), self.until, whole, few, *columns(counted, 2))
 
 
 async def load_records(
@@ -86,72 +107,70 @@ async def load_records(
     named: Mapping[str, set[RecordKey]],
     until: datetime,
     rules: Rules,
-) -> None:
+) -> dict[str, list[Row]]:
     """Load what events name and what time or a new model has changed; these whole, with their events.
 
-    ``until`` is the latest instant that an account may be settled at.
+    ``until`` is the latest instant that an account may be settled at. Gives what profiles may show of other
+    records, as they are stored, by entity.
     """
-    keys = sorted({(entity, number) for entity, records in named.items() for number, _ in records})
     outdated = {entity for entity, account in accounts.items() if account.outdated(until, rules)}
-    numbers = [number for _, number in keys]
-    rows = await connection.fetch(
-        SQL.find_records, [entity for entity, _ in keys], numbers, list(accounts), until, list(outdated)
-    )
-    wanted: list[tuple[str, int]] = []
+    wanted = _Wanted(named, until, outdated)
+    others: dict[str, list[Row]] = {}
     place: dict[tuple[str, int], Held] = {}
-    for row in rows:
-        account = accounts[row["entity_id"]]
-        key = (row["record"], row["source"])
-        held = account.held[key] = Held(stored_line(row), erased=row["erased"])
-        if held.erased:  # there is nothing to fold any more
-            continue
-        due = row["next_change"] is not None and row["next_change"] <= until
-        if due or account.entity in outdated or key in named.get(account.entity, ()):
-            for sequence in row["sequences"]:
-                wanted.append((account.entity, sequence))
-                place[account.entity, sequence] = held
-    if not wanted:
-        return
-    entries = await connection.fetch(
-        SQL.find_entries, [entity for entity, _ in wanted], [sequence for _, sequence in wanted]
-    )
-    for row in sorted(entries, key=itemgetter("entity_id", "sequence")):
-        place[row["entity_id"], row["sequence"]].entries.append(entry(row))
+    begun = [(entity, account) for entity, account in accounts.items() if account.version]
+    for part in parts(begun):
+        for row in await connection.fetch(SQL.find_records, *wanted.arguments(dict(part))):
+            entity = row["entity_id"]
+            if row["why"] is not None:
+                others.setdefault(entity, []).append(row)
+                continue
+            held, key = accounts[entity].held, (row["record"], row["source"])
+            if key in held:
+                continue
+            one = held[key] = Held(stored_line(row), erased=row["erased"])
+            if not one.erased and wanted.has(entity, key, row):  # of what is erased there is nothing to fold
+                place.update(((entity, sequence), one) for sequence in row["sequences"])
+    if place:
+        entries = await connection.fetch(SQL.find_entries, *columns([*place], 2))
+        entries.sort(key=itemgetter("entity_id", "sequence"))
+        async for row in in_turns(entries):
+            place[row["entity_id"], row["sequence"]].entries.append(entry(row))
+    return others
 
 
-async def store_records(
-    connection: Session, accounts: Mapping[str, Account], at: datetime, rules: Rules
-) -> None:
-    """Fold what was loaded whole and store what it comes to; settles every account."""
+async def settle(
+    accounts: Mapping[str, Account], at: datetime, rules: Rules
+) -> tuple[list[tuple[Any, ...]], list[tuple[Account, Record]]]:
+    """Fold what was loaded whole, which settles every account; gives the rows to store, and the records."""
     rows: list[tuple[Any, ...]] = []
     folded: list[tuple[Account, Record]] = []
     async for account in in_turns(accounts.values()):
         since = account.views["shared"].since  # later than the clock where that was set back
         for seen, record in account.settle(max(at, since) if since else at, rules):
             folded.append((account, record))
-            rows.append(
-                (
-                    account.entity,
-                    seen.record,
-                    seen.source,
-                    seen.record_class,
-                    "{" + ",".join(map(str, record.sequences)) + "}",
-                    seen.standing,
-                    seen.public,
-                    seen.objected,
-                    seen.listing,
-                    seen.since,
-                    *score_columns(seen),
-                    seen.points_until,
-                    seen.next_change,
-                    seen.begins,
-                    seen.retired_from,
-                )
-            )
-    if rows:
-        rows.sort(key=itemgetter(0, 1, 2))
-        await connection.execute(SQL.upsert_records, *columns(rows))
-        await open_cases.store(connection, folded, rules)
+            rows.append(_record_row(account.entity, seen, record))
+    rows.sort(key=itemgetter(0, 1, 2))
+    return rows, folded
+
+
+def _record_row(entity: str, seen: Line, record: Record) -> tuple[Any, ...]:
+    return (
+        entity,
+        seen.record,
+        seen.source,
+        seen.record_class,
+        "{" + ",".join(map(str, record.sequences)) + "}",
+        seen.standing,
+        seen.public,
+        seen.objected,
+        seen.listing,
+        seen.since,
+        *score_columns(seen),
+        seen.points_until,
+        seen.next_change,
+        seen.begins,
+        seen.retired_from,
+    )
 
 
 async def store_notices(connection: Session, accounts: Mapping[str, Account]) -> None:
@@ -167,7 +186,7 @@ async def store_notices(connection: Session, accounts: Mapping[str, Account]) ->
         fresh = [notice for notice in account.noticed if due is None or notice.due > due]
         rows += [_notice_row(notice, place, account) for place, notice in enumerate(fresh, number + 1)]
     if rows:
-        await connection.execute(SQL.insert_notices, *columns(rows))
+        await connection.execute(SQL.insert_notices, *columns(rows, 10))
 
 
 def _notice_row(notice: Notice, number: int, account: Account) -> tuple[Any, ...]:
@@ -187,105 +206,3 @@ def _notice_row(notice: Notice, number: int, account: Account) -> tuple[Any, ...
         salt,
         leaf_hash(leaf),
     )
-
-
-@dataclass(slots=True)
-class _Shown:
-    """The lines that a view's profile shows."""
-
-    factors: list[Line] = field(default_factory=list)
-    listings: list[Line] = field(default_factory=list)
-
-
-async def store_profiles(connection: Session, accounts: Mapping[str, Account], rules: Rules) -> None:
-    """Render and store the profiles of settled accounts."""
-    entities = sorted(accounts)
-    if not entities:
-        return
-    shown = await _shown(connection, entities)
-    for row in await connection.fetch(SQL.next_changes, entities):
-        account = accounts[row["entity_id"]]
-        released = rules.schedule.changes(account.settled_at, account.zone) if account.settled_at else None
-        account.views["shared"].until = instants.earliest(row["shared_until"], released)
-        account.views["public"].until = instants.earliest(row["public_until"], released)
-    rows = [_profile_row(accounts[entity], shown, rules) async for entity in in_turns(entities)]
-    await connection.execute(SQL.update_entities, *columns(rows))
-
-
-async def _shown(connection: Session, entities: list[str]) -> dict[tuple[str, View], _Shown]:
-    shown: dict[tuple[str, View], _Shown] = {
-        (entity, view): _Shown() for entity in entities for view in ("public", "shared")
-    }
-    for row in await connection.fetch(SQL.strongest_records, entities):
-        shown[row["entity_id"], row["view"]].factors.append(_factor(row))
-    for row in await connection.fetch(SQL.listed_records, entities):
-        listed = _listed(row)
-        shown[row["entity_id"], "shared"].listings.append(listed)
-        if row["public"]:
-            shown[row["entity_id"], "public"].listings.append(listed)
-    return shown
-
-
-def _factor(row: Row) -> Line:
-    return Line(
-        record=row["record"],
-        source=row["source"],
-        record_class=None,
-        standing=True,
-        public=False,
-        objected=False,
-        listing=False,
-        since=None,
-        contribution=Contribution(row["code"], "", row["points"], None),
-        points_until=row["points_until"],
-        next_change=None,
-    )
-
-
-def _listed(row: Row) -> Line:
-    return Line(
-        record=row["record"],
-        source=row["source"],
-        record_class=row["class"],
-        standing=True,
-        public=row["public"],
-        objected=False,
-        listing=True,
-        since=row["since"],
-        contribution=None,
-        points_until=None,
-        next_change=None,
-    )
-
-
-def _profile_row(account: Account, shown: Mapping[tuple[str, View], _Shown], rules: Rules) -> tuple[Any, ...]:
-    profiles = {
-        view: profile_of(
-            account, view, shown[account.entity, view].factors, shown[account.entity, view].listings, rules
-        )
-        for view in account.views
-    }
-    shared, public = account.views["shared"], account.views["public"]
-    return (
-        account.entity,
-        account.version,
-        account.recorded_at,
-        written(account.namings["shared"]),
-        written(account.namings["public"]),
-        account.model,
-        account.announced,
-        shared.summary.dump(),
-        shared.since,
-        shared.until,
-        profiles["shared"],
-        public.summary.dump(),
-        public.version,
-        public.since,
-        public.until,
-        profiles["public"],
-    )
-
-
-def columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
-    """Turn rows into the columns that ``unnest`` takes."""
-    return [list(column) for column in zip(*rows, strict=True)]

@@ -5,10 +5,13 @@ is acknowledged before the commit. See docs/decisions for why a lock on the enti
 """
 
 import secrets
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from itertools import zip_longest
+from operator import itemgetter
+from typing import Any, TypeVar
 
 from creditsvc.domain.account import Account, RecordKey
 from creditsvc.domain.canonical import SALT_BYTES, commit, leaf, leaf_hash
@@ -17,22 +20,16 @@ from creditsvc.domain.notices import TICK
 from creditsvc.domain.records import Entry
 from creditsvc.domain.standing import Rules
 from creditsvc.errors import EventConflict, Refusal
-from creditsvc.ledger.accounts import (
-    SQL,
-    columns,
-    load_records,
-    lock,
-    store_names,
-    store_notices,
-    store_profiles,
-    store_records,
-)
-from creditsvc.ledger.entries import Session
-from creditsvc.ledger.failures import ClockBehind, IdentityRace, ReleaseUnknown
+from creditsvc.ledger import open_cases
+from creditsvc.ledger.accounts import SQL, load_records, lock, settle, store_names, store_notices
+from creditsvc.ledger.entries import Row, Session, columns
+from creditsvc.ledger.failures import ClockBehind, IdentityRace, OpeningRace, ReleaseUnknown
+from creditsvc.ledger.profiles import profile_rows
 from creditsvc.ledger.receipts import Outcome, Receipt
 from creditsvc.ledger.releases import OFFICIAL
-from creditsvc.ledger.turns import in_turns
+from creditsvc.ledger.turns import in_turns, parts
 
+T = TypeVar("T")
 BEGINNING = datetime.min.replace(tzinfo=UTC)
 BEHIND_MOST = timedelta(seconds=10)  # that the clock may be, against what the log is complete until
 
@@ -46,7 +43,7 @@ class _Claim:
 
     entity: str
     content_sha256: bytes | None
-    receipt: Receipt
+    receipt: Receipt  # the first one, for the event itself
 
 
 @dataclass(slots=True)
@@ -57,7 +54,6 @@ class _Group:
     accounts: Mapping[str, Account]
     claims: dict[tuple[str, str], _Claim]
     events: list[tuple[Any, ...]] = field(default_factory=list)
-    identities: list[tuple[str, str, str, int, bytes]] = field(default_factory=list)
 
     def reach(self, count: int) -> datetime:
         """Give the latest instant that anything may be recorded at when so many events are entered."""
@@ -70,29 +66,63 @@ async def append(connection: Session, events: Sequence[Event], rules: Rules) -> 
     What goes wrong with one event is its own outcome. Raises ``IdentityRace`` (nothing entered, run again)
     and what asyncpg raises: then whether it committed is unknown, and running it again is harmless.
     """
-    async with connection.transaction():
-        accounts = await lock(connection, (event.entity for event in events))
+
+    async def enter(accounts: dict[str, Account]) -> list[Outcome]:
         group = _Group(await _now(connection, accounts, rules), accounts, await _claims(connection, events))
         fresh = [event for event in events if (event.source, event.id) not in group.claims]
         await _find_agencies(connection, accounts, fresh)
-        await load_records(connection, accounts, _named_records(fresh), group.reach(len(fresh)), rules)
+        named, until = _named_records(fresh), group.reach(len(fresh))
+        others = await load_records(connection, accounts, named, until, rules)
         outcomes = [_enter(event, group, rules) async for event in in_turns(events)]
-        await _store(connection, group, rules)
-    return outcomes
+        await _store(connection, group, others, rules)
+        return outcomes
+
+    return await _locked(connection, {event.entity for event in events}, enter)
 
 
 async def refold(
     connection: Session,
-    entities: Sequence[str],
+    entities: Collection[str],
     rules: Rules,
     named: Mapping[str, set[RecordKey]] | None = None,
 ) -> None:
     """Bring stored profiles past their ``valid_until`` up to now, and records named; nothing is entered."""
-    async with connection.transaction():
-        accounts = await lock(connection, entities)
+
+    async def settle_them(accounts: dict[str, Account]) -> None:
         group = _Group(await _now(connection, accounts, rules), accounts, {})
-        await load_records(connection, accounts, named or {}, group.reach(0), rules)
-        await _store(connection, group, rules)
+        others = await load_records(connection, accounts, named or {}, group.reach(0), rules)
+        await _store(connection, group, others, rules)
+
+    await _locked(connection, entities, settle_them)
+
+
+async def _locked(
+    connection: Session, entities: Collection[str], work: Callable[[dict[str, Account]], Awaitable[T]]
+) -> T:
+    """Do work on accounts in a transaction that locks them."""
+    while True:
+        try:
+            async with _transaction(connection):
+                return await work(await lock(connection, entities))
+        except OpeningRace:  # to wait for the rest while holding some could be a ring
+            continue
+
+
+@asynccontextmanager
+async def _transaction(connection: Session) -> AsyncIterator[None]:
+    """Begin and commit as asyncpg does, but with the transaction's settings in the same round trip."""
+    if connection.is_in_transaction():  # a part of another
+        async with connection.transaction():
+            yield
+        return
+    await connection.execute(SQL.begin)
+    try:
+        yield
+    except BaseException:
+        if not connection.is_closed():
+            await connection.execute("ROLLBACK;")
+        raise
+    await connection.execute("COMMIT;")
 
 
 async def _now(connection: Session, accounts: Mapping[str, Account], rules: Rules) -> datetime:
@@ -166,7 +196,7 @@ def _enter(event: Event, group: _Group, rules: Rules) -> Outcome:
     if claim is not None:
         same = claim.content_sha256 in {None, event.content_sha256}
         if claim.entity == event.entity and same:
-            return claim.receipt
+            return replace(claim.receipt, status="duplicate")
         return EventConflict("This source and id were used for an event with other content; use a new id")
     account = group.accounts[event.entity]
     held = account.held.get(event.key)
@@ -185,11 +215,12 @@ def _note(event: Event, entry: Entry, group: _Group, *, opens: bool) -> Receipt:
     )
     group.events.append(
         (
-            event.entity,
-            entry.sequence,
-            entry.recorded_at,
             event.source,
             event.id,
+            event.entity,
+            entry.sequence,
+            event.content_sha256,
+            entry.recorded_at,
             event.type,
             event.time,
             event.record,
@@ -201,27 +232,31 @@ def _note(event: Event, entry: Entry, group: _Group, *, opens: bool) -> Receipt:
             None if entry.holder == event.source else entry.holder,
         )
     )
-    group.identities.append((event.source, event.id, event.entity, entry.sequence, event.content_sha256))
     receipt = Receipt(
         event.id, event.source, "accepted", event.entity, entry.sequence, entry.recorded_at, hashed, salt
     )
-    again = Receipt(
-        event.id, event.source, "duplicate", event.entity, entry.sequence, entry.recorded_at, hashed, salt
-    )
-    group.claims[event.source, event.id] = _Claim(event.entity, event.content_sha256, again)
+    group.claims[event.source, event.id] = _Claim(event.entity, event.content_sha256, receipt)
     return receipt
 
 
-async def _store(connection: Session, group: _Group, rules: Rules) -> None:
-    if group.events:
-        claimed = await connection.fetch(SQL.insert_identities, *columns(group.identities))
-        if len(claimed) != len(group.identities):
-            raise IdentityRace
-        await connection.execute(SQL.insert_events, *columns(group.events))
+async def _store(
+    connection: Session, group: _Group, others: Mapping[str, Sequence[Row]], rules: Rules
+) -> None:
     changed = {
         entity: account for entity, account in group.accounts.items() if account.changed(group.now, rules)
     }
-    await store_records(connection, changed, group.now, rules)
+    if not changed and not group.events:
+        return
+    records, folded = await settle(changed, group.now, rules)
+    profiles = await profile_rows(changed, others, rules)
+    group.events.sort(key=itemgetter(0, 1))  # identities are claimed in one order: else two groups are a ring
+    rows = (parts(group.events), parts(records), parts(profiles))
+    for events, lines, served in zip_longest(*rows, fillvalue=()):
+        claimed = await connection.fetchval(
+            SQL.store, *columns(events, 15), *columns(lines, 18), *columns(served, 16)
+        )
+        if claimed != len(events):
+            raise IdentityRace
+    await open_cases.store(connection, folded, rules)
     await store_notices(connection, changed)
-    await store_profiles(connection, changed, rules)
     await store_names(connection, changed)

@@ -1,6 +1,7 @@
 """Stored events and records as the domain reads them."""
 
 from base64 import b64encode
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -142,3 +143,8 @@ def score_columns(line: Line) -> tuple[str | None, str | None, Decimal, str | No
     amounts = {name: plain(amount) for name, amount in given.amounts.items()}
     written = orjson.dumps(amounts, option=orjson.OPT_SORT_KEYS).decode() if amounts else None
     return given.code, given.group, given.points, written
+
+
+def columns(rows: Sequence[tuple[Any, ...]], count: int) -> list[list[Any]]:
+    """Turn rows into so many columns that ``unnest`` takes, also where there is no row."""
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(count)]

@@ -23,6 +23,10 @@ class IdentityRace(Exception):  # noqa: N818  what happened, not an error of any
     """Another transaction claimed an identity for another subject meanwhile: roll back and run again."""
 
 
+class OpeningRace(Exception):  # noqa: N818  what happened, not an error of anybody's
+    """Another transaction opened the account of an organisation meanwhile: it is not locked; begin again."""
+
+
 # The transaction did not happen, or nobody can tell whether it did: events know their identity, so running
 # it again does no harm. asyncpg raises InterfaceError and InternalClientError on a connection that broke.
 AGAIN = (

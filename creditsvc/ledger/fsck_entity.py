@@ -19,11 +19,11 @@ from creditsvc.domain.notices import Notice, expected, told_until
 from creditsvc.domain.records import Entry
 from creditsvc.domain.replay import Replayed, replay
 from creditsvc.domain.standing import Rules
-from creditsvc.ledger.accounts import written
 from creditsvc.ledger.entries import Place, Row, entry, leaf_of, stored_line
 from creditsvc.ledger.fsck_cases import check_cases
 from creditsvc.ledger.fsck_erasure import check_erasures
 from creditsvc.ledger.fsck_rows import Moment, Stored, key_of, place_of
+from creditsvc.ledger.profiles import written
 
 MOST_MISSING = 10  # events of one organisation that are named each
 ALTERED = "its leaf hash is not that of its content, place and time"

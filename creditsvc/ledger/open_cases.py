@@ -12,15 +12,10 @@ from creditsvc.domain.open_cases import OpenCase, open_cases
 from creditsvc.domain.records import Record
 from creditsvc.domain.standing import Rules
 from creditsvc.domain.workdays import due
-from creditsvc.ledger.entries import Row, Session
+from creditsvc.ledger.entries import Row, Session, columns
 from creditsvc.store.database import load_queries
 
 SQL = load_queries("cases")
-
-
-def columns(rows: Sequence[tuple[Any, ...]], count: int) -> list[list[Any]]:
-    """Turn rows into so many columns that ``unnest`` takes, also where there is no row."""
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(count)]
 
 
 async def store(connection: Session, folded: Collection[tuple[Account, Record]], rules: Rules) -> None:

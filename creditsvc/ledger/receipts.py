@@ -9,7 +9,7 @@ from creditsvc.domain import instants
 from creditsvc.errors import Refusal
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for each event, and the guard is half its cost
 class Receipt:
     """The event is durable: this is where it stands. A duplicate gets the original's."""
 

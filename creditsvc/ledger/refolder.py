@@ -10,11 +10,12 @@ from contextlib import suppress
 from time import perf_counter
 
 from creditsvc.domain.catalogue import load as load_catalogue
-from creditsvc.domain.schedule import schedule_of
+from creditsvc.domain.schedule import Schedule, schedule_of
 from creditsvc.domain.standing import Rules
 from creditsvc.ledger import calendars, measures, releases
 from creditsvc.ledger.accounts import SQL
 from creditsvc.ledger.append import refold
+from creditsvc.ledger.entries import Session
 from creditsvc.ledger.failures import AGAIN, ReleaseUnknown
 from creditsvc.settings import Settings
 from creditsvc.store.database import Pool, append_pool
@@ -107,8 +108,7 @@ class Refolder:
                 schedule.releases
             ):
                 raise ReleaseUnknown
-            rows = await connection.fetch(SQL.due_entities, GROUP_ENTITIES, *schedule.announcements)
-        return [row["entity_id"] for row in rows]
+            return await _due(connection, schedule)
 
     async def close(self) -> None:
         self._sweeping.cancel()
@@ -116,6 +116,15 @@ class Refolder:
             await self._sweeping
         if self._running is not None:
             await self._running
+
+
+async def _due(connection: Session, schedule: Schedule) -> list[str]:
+    """Find a group that time or a release has outrun; nothing but what is due is read for it."""
+    rows = await connection.fetch(SQL.due_entities, GROUP_ENTITIES)
+    if len(rows) < GROUP_ENTITIES:
+        left = GROUP_ENTITIES - len(rows)
+        rows += await connection.fetch(SQL.outdated_entities, left, *schedule.announcements)
+    return list(dict.fromkeys(row["entity_id"] for row in rows))
 
 
 async def refold_all(dsn: str, settings: Settings, progress: Callable[[int, int], None]) -> int:
@@ -134,8 +143,8 @@ async def refold_all(dsn: str, settings: Settings, progress: Callable[[int, int]
         while True:
             progress(min(total, total - outdated + folded), total)
             async with pool.acquire() as connection:
-                rows = await connection.fetch(SQL.due_entities, GROUP_ENTITIES, *schedule.announcements)
-                if not rows:
+                due = await _due(connection, schedule)
+                if not due:
                     return folded
-                await refold(connection, [row["entity_id"] for row in rows], rules)
-            folded += len(rows)
+                await refold(connection, due, rules)
+            folded += len(due)

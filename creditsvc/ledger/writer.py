@@ -21,7 +21,11 @@ from creditsvc.store.database import Pool
 
 log = logging.getLogger(__name__)
 
-GROUP_EVENTS = 500  # of one transaction: enough to share its cost, few enough not to hold up the loop
+GROUP_EVENTS = 250  # of one transaction: enough to share its cost, few enough not to hold up the loop
+# While a transaction is under way, fewer than so many wait to share the next one, unless it takes too long:
+# most of what a single event costs is its share of a transaction.
+FULL_EVENTS = 100
+PATIENCE_S = 0.05
 ATTEMPTS = 6
 FIRST_PAUSE_S = 0.05
 RETRY_AFTER_S = 1
@@ -53,6 +57,9 @@ class Writer:
         self._most_waiting = most_waiting
         self._waiting: deque[_Waiting] = deque()
         self._events_waiting = 0
+        self._under_way = 0
+        self._begun = 0.0
+        self._patience: asyncio.TimerHandle | None = None
         self._arrived = asyncio.Event()
         self._stopping = False
         self._tasks = [asyncio.create_task(self._run(), name=f"append-{n}") for n in range(committers)]
@@ -73,26 +80,43 @@ class Writer:
         waiting = _Waiting(events, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         self._events_waiting += len(events)
-        self._arrived.set()
+        if self._ready():
+            self._arrived.set()
+        elif self._patience is None:
+            self._patience = asyncio.get_running_loop().call_later(PATIENCE_S, self._look_again)
         return await waiting.outcomes
+
+    def _look_again(self) -> None:
+        self._patience = None
+        self._arrived.set()
+
+    def _ready(self) -> bool:
+        """Whether what waits should have a transaction of its own now."""
+        if not self._waiting or self._under_way == 0 or self._events_waiting >= FULL_EVENTS:
+            return bool(self._waiting)
+        return self._stopping or perf_counter() - self._begun > PATIENCE_S
 
     async def close(self) -> None:
         """Append what is waiting, then stop."""
         self._stopping = True
         self._arrived.set()
         await asyncio.gather(*self._tasks)
+        if self._patience is not None:
+            self._patience.cancel()
 
     async def _run(self) -> None:
         while True:
-            if not self._waiting:
+            if not self._ready():
                 if self._stopping:
                     return
                 self._arrived.clear()
                 await self._arrived.wait()
                 continue
             taken = self._take()
-            started = perf_counter()
+            self._begun = started = perf_counter()
+            self._under_way += 1
             outcomes = await self._append([event for waiting in taken for event in waiting.events])
+            self._under_way -= 1
             measures.APPEND_SECONDS.observe(perf_counter() - started)
             measures.APPEND_GROUP_EVENTS.observe(len(outcomes))
             self._answer(taken, outcomes)

@@ -5,6 +5,7 @@ An organisation sends by it what it has to say of its own records: objections, a
 
 import asyncio
 import gc
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -25,6 +26,7 @@ from creditsvc.errors import (
 )
 from creditsvc.ledger import measures
 from creditsvc.ledger.receipts import Outcome, Receipt
+from creditsvc.ledger.turns import in_turns
 from creditsvc.ledger.writer import GROUP_EVENTS
 from creditsvc.web import auth, limits, problems
 from creditsvc.web.bodies import read_body
@@ -106,7 +108,7 @@ async def _push_batch(request: web.Request, raw: Any) -> web.Response:
     _count(outcomes)
     results = [
         outcome.document() if isinstance(outcome, Receipt) else _rejected(item, outcome, place)
-        for place, (item, outcome) in enumerate(zip(raw, outcomes, strict=True))
+        async for place, (item, outcome) in in_turns(enumerate(zip(raw, outcomes, strict=True)))
     ]
     receipts = [outcome for outcome in outcomes if isinstance(outcome, Receipt)]
     promise = await request.app[PROMISES].over(receipts)
@@ -165,8 +167,9 @@ def _repeatable(text: Any) -> str | None:
 
 
 def _count(outcomes: Sequence[Outcome]) -> None:
-    for outcome in outcomes:
-        measures.EVENTS.labels(outcome.status if isinstance(outcome, Receipt) else "rejected").inc()
+    told = Counter(outcome.status if isinstance(outcome, Receipt) else "rejected" for outcome in outcomes)
+    for outcome, count in told.items():
+        measures.EVENTS.labels(outcome).inc(count)
 
 
 def _answer(document: Any, status: int) -> web.Response:

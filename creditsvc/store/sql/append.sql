@@ -1,20 +1,40 @@
--- name: insert_missing_entities
--- Give every entity its row, in key order, so that two groups that overlap wait for each other and never in a ring.
-insert into entity (entity_id)
-select k.entity_id
-from unnest($1::text[]) as k (entity_id)
-where not exists (select from entity e where e.entity_id = k.entity_id)
-order by k.entity_id
-on conflict (entity_id) do nothing;
+-- name: begin
+-- A transaction whose statements are planned once for good. All of them go by keys, whatever the statistics say; and on a
+-- table that has just begun to fill there are none.
+BEGIN;
+SET LOCAL plan_cache_mode = force_generic_plan;
+SET LOCAL enable_seqscan = off;
+SET LOCAL enable_hashjoin = off;
+SET LOCAL enable_mergejoin = off;
 
 -- name: lock_entities
--- Lock the entities in key order. Whoever holds this lock alone gives out the entity's sequences.
+-- Give every entity its row and lock it, both in key order, so that two groups that overlap wait for each other and never
+-- in a ring. Whoever holds this lock alone gives out the entity's sequences. An entity that another transaction opened in
+-- the meantime is not returned.
+with opened as (
+    insert into entity (entity_id)
+    select k.entity_id
+    from unnest($1::text[]) as k (entity_id)
+    where not exists (select from entity e where e.entity_id = k.entity_id)
+    order by k.entity_id
+    on conflict (entity_id) do nothing
+    returning entity_id, version, recorded_at, shared_naming, public_naming, model, announced,
+              shared_summary, shared_from, shared_until, public_summary, public_version, public_from
+), held as (
+    select entity_id, version, recorded_at, shared_naming, public_naming, model, announced,
+           shared_summary, shared_from, shared_until, public_summary, public_version, public_from
+    from entity
+    where entity_id = any($1::text[])
+    order by entity_id
+    for update
+)
 select entity_id, version, recorded_at, shared_naming, public_naming, model, announced,
        shared_summary, shared_from, shared_until, public_summary, public_version, public_from
-from entity
-where entity_id = any($1::text[])
-order by entity_id
-for update;
+from opened
+union all
+select entity_id, version, recorded_at, shared_naming, public_naming, model, announced,
+       shared_summary, shared_from, shared_until, public_summary, public_version, public_from
+from held;
 
 -- name: now
 -- The database's clock, read once the locks are held: later than all that was recorded under them before, and, even
@@ -38,25 +58,81 @@ join event e on e.entity_id = i.entity_id and e.sequence = i.sequence;
 select source from agency where source = any($1::text[]);
 
 -- name: find_records
--- The records that events name (under any source: who else holds the number matters), those that time has
--- changed, and all of entities that were scored by another version of the model.
-select r.entity_id, r.record, r.source, r.class, r.sequences, r.standing, r.public, r.objected,
-       r.listing, r.since, r.code, r.code_group, r.points, r.amounts, r.points_until, r.next_change,
-       r.begins, r.retired_from, r.erased
+-- The records that are to be loaded, and what profiles show of others. Loaded are those that events name (under any source:
+-- who else holds the number matters), those that time has changed, where it is both twice, and all of entities that were
+-- scored by another version of the model. Of the others: all, where an entity has few. Where it has many, by index, however
+-- many they are: for each view those few from each end of the points that a profile may show; the newest of the listings
+-- that stand; and what time alone changes next (the public view changes with what begins to be public, too). Of each as
+-- many more as may be among those that are named.
+-- $1, $2 the numbers named, by entity; $3 all entities, and $4 until when time changes what; $5 those that are loaded
+-- whole; $6 those of few records; $7 those of many, and $8 how many numbers of each are named.
+select null as why, r.entity_id, r.record, r.source, r.class, r.public, r.listing, r.since, r.code, r.points,
+       r.points_until, r.next_change, r.begins, r.sequences, r.standing, r.objected, r.code_group, r.amounts,
+       r.retired_from, r.erased
 from unnest($1::text[], $2::text[]) as k (entity_id, record)
 join record r on r.entity_id = k.entity_id and r.record = k.record
-union
-select r.entity_id, r.record, r.source, r.class, r.sequences, r.standing, r.public, r.objected,
-       r.listing, r.since, r.code, r.code_group, r.points, r.amounts, r.points_until, r.next_change,
-       r.begins, r.retired_from, r.erased
+union all
+select null, r.entity_id, r.record, r.source, r.class, r.public, r.listing, r.since, r.code, r.points,
+       r.points_until, r.next_change, r.begins, r.sequences, r.standing, r.objected, r.code_group, r.amounts,
+       r.retired_from, r.erased
 from unnest($3::text[]) as k (entity_id)
 join record r on r.entity_id = k.entity_id and r.next_change <= $4
-union
-select r.entity_id, r.record, r.source, r.class, r.sequences, r.standing, r.public, r.objected,
-       r.listing, r.since, r.code, r.code_group, r.points, r.amounts, r.points_until, r.next_change,
-       r.begins, r.retired_from, r.erased
+union all
+select null, r.entity_id, r.record, r.source, r.class, r.public, r.listing, r.since, r.code, r.points,
+       r.points_until, r.next_change, r.begins, r.sequences, r.standing, r.objected, r.code_group, r.amounts,
+       r.retired_from, r.erased
 from unnest($5::text[]) as k (entity_id)
-join record r on r.entity_id = k.entity_id;
+join record r on r.entity_id = k.entity_id
+union all
+select 'any', r.entity_id, r.record, r.source, r.class, r.public, r.listing, r.since, r.code, r.points,
+       r.points_until, r.next_change, r.begins, null, null, null, null, null, null, null
+from unnest($6::text[]) as k (entity_id)
+join record r on r.entity_id = k.entity_id
+union all
+select r.why, k.entity_id, r.record, r.source, r.class, r.public, r.listing, r.since, r.code, r.points,
+       r.points_until, r.next_change, r.begins, null, null, null, null, null, null, null
+from unnest($7::text[], $8::bigint[]) as k (entity_id, named)
+cross join lateral (
+    (select 'shared' as why, r.record, r.source, r.class, r.public, r.listing, r.since, r.code, r.points, r.points_until,
+            r.next_change, r.begins
+     from record r where r.entity_id = k.entity_id and r.points < 0 and coalesce(r.next_change > $4, true)
+     order by r.points, r.record, r.source limit 4 + k.named)
+    union all
+    (select 'shared', r.record, r.source, r.class, r.public, r.listing, r.since, r.code, r.points, r.points_until,
+            r.next_change, r.begins
+     from record r where r.entity_id = k.entity_id and r.points > 0 and coalesce(r.next_change > $4, true)
+     order by r.points desc, r.record desc, r.source desc limit 4 + k.named)
+    union all
+    (select 'public', r.record, r.source, r.class, r.public, r.listing, r.since, r.code, r.points, r.points_until,
+            r.next_change, r.begins
+     from record r where r.entity_id = k.entity_id and r.points < 0 and r.public and coalesce(r.next_change > $4, true)
+     order by r.points, r.record, r.source limit 4 + k.named)
+    union all
+    (select 'public', r.record, r.source, r.class, r.public, r.listing, r.since, r.code, r.points, r.points_until,
+            r.next_change, r.begins
+     from record r where r.entity_id = k.entity_id and r.points > 0 and r.public and coalesce(r.next_change > $4, true)
+     order by r.points desc, r.record desc, r.source desc limit 4 + k.named)
+    union all
+    (select 'shared listing', r.record, r.source, r.class, r.public, r.listing, r.since, r.code, r.points, r.points_until,
+            r.next_change, r.begins
+     from record r where r.entity_id = k.entity_id and r.listing and coalesce(r.next_change > $4, true)
+     order by r.since desc, r.record, r.source limit 10 + k.named)
+    union all
+    (select 'public listing', r.record, r.source, r.class, r.public, r.listing, r.since, r.code, r.points, r.points_until,
+            r.next_change, r.begins
+     from record r where r.entity_id = k.entity_id and r.listing and r.public and coalesce(r.next_change > $4, true)
+     order by r.since desc, r.record, r.source limit 10 + k.named)
+    union all
+    (select 'shared until', r.record, r.source, r.class, r.public, r.listing, r.since, r.code, r.points, r.points_until,
+            r.next_change, r.begins
+     from record r where r.entity_id = k.entity_id and r.next_change > $4
+     order by r.next_change limit 1 + k.named)
+    union all
+    (select 'public until', r.record, r.source, r.class, r.public, r.listing, r.since, r.code, r.points, r.points_until,
+            r.next_change, r.begins
+     from record r where r.entity_id = k.entity_id and r.next_change > $4 and (r.public or r.begins)
+     order by r.next_change limit 1 + k.named)
+) as r;
 
 -- name: find_entries
 -- The events of records that are to be folded again, by their place.
@@ -65,47 +141,62 @@ select e.entity_id, e.sequence, e.recorded_at, e.source, e.id, e.type, e.time, e
 from unnest($1::text[], $2::bigint[]) as k (entity_id, sequence)
 join event e on e.entity_id = k.entity_id and e.sequence = k.sequence;
 
--- name: insert_identities
--- Claim identities in key order. One that a transaction in flight claims for another subject is not returned.
-insert into event_identity (source, id, entity_id, sequence, content_sha256)
-select *
-from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bytea[]) as k (source, id, entity_id, sequence, content_sha256)
-order by k.source, k.id
-on conflict (source, id) do nothing
-returning source;
-
--- name: insert_events
--- The history itself, and the note that the log has yet to place it.
-with inserted as (
-    insert into event (entity_id, sequence, recorded_at, source, id, type, time, record, content, salt,
-                       leaf_hash, opens, touches_public, holder)
+-- name: store
+-- A part of what a group enters, and of what its folds come to: identities, which are claimed in key order; the history
+-- itself, with the note that the log has yet to place it; records; and profiles as they will be served. Gives how many
+-- identities were claimed: one that a transaction in flight claims for another subject is not, and then nothing may be
+-- committed.
+with claimed as (
+    insert into event_identity (source, id, entity_id, sequence, content_sha256)
     select *
-    from unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[], $6::text[],
-                $7::timestamptz[], $8::text[], $9::bytea[], $10::bytea[], $11::bytea[], $12::boolean[],
-                $13::boolean[], $14::text[])
+    from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bytea[])
+        as k (source, id, entity_id, sequence, content_sha256)
+    order by k.source, k.id
+    on conflict (source, id) do nothing
+    returning 1
+), entered as (
+    insert into event (source, id, entity_id, sequence, recorded_at, type, time, record, content, salt, leaf_hash, opens,
+                       touches_public, holder)
+    select *
+    from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $6::timestamptz[], $7::text[], $8::timestamptz[],
+                $9::text[], $10::bytea[], $11::bytea[], $12::bytea[], $13::boolean[], $14::boolean[], $15::text[])
     returning entity_id, sequence, recorded_at
+), noted as (
+    insert into log_pending (entity_id, sequence, kind, recorded_at)
+    select entity_id, sequence, 'event', recorded_at from entered
+), folded as (
+    insert into record (entity_id, record, source, class, sequences, standing, public, objected, listing,
+                        since, code, code_group, points, amounts, points_until, next_change, begins, retired_from)
+    select k.entity_id, k.record, k.source, k.class, k.sequences::bigint[], k.standing, k.public, k.objected,
+           k.listing, k.since, k.code, k.code_group, k.points, k.amounts, k.points_until, k.next_change, k.begins,
+           k.retired_from
+    from unnest($16::text[], $17::text[], $18::text[], $19::text[], $20::text[], $21::boolean[], $22::boolean[],
+                $23::boolean[], $24::boolean[], $25::timestamptz[], $26::text[], $27::text[], $28::numeric[],
+                $29::text[], $30::timestamptz[], $31::timestamptz[], $32::boolean[], $33::timestamptz[])
+        as k (entity_id, record, source, class, sequences, standing, public, objected, listing, since, code,
+              code_group, points, amounts, points_until, next_change, begins, retired_from)
+    on conflict (entity_id, record, source) do update
+    set class = excluded.class, sequences = excluded.sequences, standing = excluded.standing,
+        public = excluded.public, objected = excluded.objected, listing = excluded.listing,
+        since = excluded.since, code = excluded.code, code_group = excluded.code_group,
+        points = excluded.points, amounts = excluded.amounts, points_until = excluded.points_until,
+        next_change = excluded.next_change, begins = excluded.begins, retired_from = excluded.retired_from
+), served as (
+    update entity e
+    set version = k.version, recorded_at = k.recorded_at, shared_naming = k.shared_naming,
+        public_naming = k.public_naming, model = k.model, announced = k.announced, shared_summary = k.shared_summary,
+        shared_from = k.shared_from, shared_until = k.shared_until, shared_profile = k.shared_profile,
+        public_summary = k.public_summary, public_version = k.public_version, public_from = k.public_from,
+        public_until = k.public_until, public_profile = k.public_profile
+    from unnest($34::text[], $35::bigint[], $36::timestamptz[], $37::text[], $38::text[], $39::text[], $40::integer[],
+                $41::bytea[], $42::timestamptz[], $43::timestamptz[], $44::bytea[], $45::bytea[], $46::bigint[],
+                $47::timestamptz[], $48::timestamptz[], $49::bytea[])
+        as k (entity_id, version, recorded_at, shared_naming, public_naming, model, announced, shared_summary,
+              shared_from, shared_until, shared_profile, public_summary, public_version, public_from, public_until,
+              public_profile)
+    where e.entity_id = k.entity_id
 )
-insert into log_pending (entity_id, sequence, kind, recorded_at)
-select entity_id, sequence, 'event', recorded_at from inserted;
-
--- name: upsert_records
--- What the folds come to.
-insert into record (entity_id, record, source, class, sequences, standing, public, objected, listing,
-                    since, code, code_group, points, amounts, points_until, next_change, begins, retired_from)
-select k.entity_id, k.record, k.source, k.class, k.sequences::bigint[], k.standing, k.public, k.objected,
-       k.listing, k.since, k.code, k.code_group, k.points, k.amounts, k.points_until, k.next_change, k.begins,
-       k.retired_from
-from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::boolean[],
-            $8::boolean[], $9::boolean[], $10::timestamptz[], $11::text[], $12::text[], $13::numeric[],
-            $14::text[], $15::timestamptz[], $16::timestamptz[], $17::boolean[], $18::timestamptz[])
-    as k (entity_id, record, source, class, sequences, standing, public, objected, listing, since, code,
-          code_group, points, amounts, points_until, next_change, begins, retired_from)
-on conflict (entity_id, record, source) do update
-set class = excluded.class, sequences = excluded.sequences, standing = excluded.standing,
-    public = excluded.public, objected = excluded.objected, listing = excluded.listing,
-    since = excluded.since, code = excluded.code, code_group = excluded.code_group,
-    points = excluded.points, amounts = excluded.amounts, points_until = excluded.points_until, next_change = excluded.next_change,
-    begins = excluded.begins, retired_from = excluded.retired_from;
+select count(*) from claimed;
 
 -- name: last_notices
 -- The last that each entity has told, for the next number; by index.
@@ -128,64 +219,6 @@ with inserted as (
 insert into log_pending (entity_id, sequence, kind, recorded_at)
 select entity_id, number, 'notice', recorded_at from inserted;
 
--- name: strongest_records
--- From each end of the points, and for each view, the few that a profile may show; by index, however many there are.
-select k.entity_id, top.view, top.record, top.source, top.code, top.points, top.points_until
-from unnest($1::text[]) as k (entity_id)
-cross join lateral (
-    (select 'shared' as view, record, source, code, points, points_until from record r
-     where r.entity_id = k.entity_id and points < 0
-     order by points, record, source limit 4)
-    union all
-    (select 'shared', record, source, code, points, points_until from record r
-     where r.entity_id = k.entity_id and points > 0
-     order by points desc, record desc, source desc limit 4)
-    union all
-    (select 'public', record, source, code, points, points_until from record r
-     where r.entity_id = k.entity_id and points < 0 and public
-     order by points, record, source limit 4)
-    union all
-    (select 'public', record, source, code, points, points_until from record r
-     where r.entity_id = k.entity_id and points > 0 and public
-     order by points desc, record desc, source desc limit 4)
-) as top;
-
--- name: listed_records
--- The listings that stand, the newest first.
-select k.entity_id, listed.record, listed.source, listed.class, listed.since, listed.public
-from unnest($1::text[]) as k (entity_id)
-cross join lateral (
-    select record, source, class, since, public from record r
-    where r.entity_id = k.entity_id and listing
-    order by since desc, record, source limit 100
-) as listed;
-
--- name: next_changes
--- When time alone next changes what each view shows; by index. The public view changes with what begins to be public, too.
-select k.entity_id,
-       (select next_change from record r where r.entity_id = k.entity_id and next_change is not null
-        order by next_change limit 1) as shared_until,
-       (select next_change from record r where r.entity_id = k.entity_id and next_change is not null
-          and (public or begins)
-        order by next_change limit 1) as public_until
-from unnest($1::text[]) as k (entity_id);
-
--- name: update_entities
--- The profiles as they will be served.
-update entity e
-set version = k.version, recorded_at = k.recorded_at, shared_naming = k.shared_naming,
-    public_naming = k.public_naming, model = k.model, announced = k.announced, shared_summary = k.shared_summary,
-    shared_from = k.shared_from, shared_until = k.shared_until, shared_profile = k.shared_profile,
-    public_summary = k.public_summary, public_version = k.public_version, public_from = k.public_from,
-    public_until = k.public_until, public_profile = k.public_profile
-from unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::integer[],
-            $8::bytea[], $9::timestamptz[], $10::timestamptz[], $11::bytea[], $12::bytea[], $13::bigint[],
-            $14::timestamptz[], $15::timestamptz[], $16::bytea[])
-    as k (entity_id, version, recorded_at, shared_naming, public_naming, model, announced,
-          shared_summary, shared_from, shared_until, shared_profile, public_summary, public_version, public_from, public_until,
-          public_profile)
-where e.entity_id = k.entity_id;
-
 -- name: end_names
 -- A name that is borne no longer stays searchable as a former one.
 update entity_name n
@@ -201,11 +234,21 @@ from unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::te
     as k (entity_id, view, since, until, name, status, grams);
 
 -- name: due_entities
--- Profiles that time has outrun; those that somebody is at work on are passed over.
+-- Profiles whose time is over, the longest first; those that somebody is at work on are passed over. By the statement's own time and in
+-- the index's order, so that the index answers: `clock_timestamp()` moves on while a statement runs, and would read the whole table.
 select entity_id
 from entity
-where version > 0
-  and (shared_until <= clock_timestamp()
-       or announced < $2 + (select count(*) from unnest($3::timestamptz[]) as a (at) where a.at <= clock_timestamp()))
+where shared_until <= statement_timestamp() and version > 0
+order by shared_until
+limit $1
+for update skip locked;
+
+-- name: outdated_entities
+-- Profiles folded before the last release was announced, likewise.
+select entity_id
+from entity
+where announced < $2 + (select count(*) from unnest($3::timestamptz[]) as a (at) where a.at <= statement_timestamp())
+  and version > 0
+order by announced
 limit $1
 for update skip locked;

@@ -50,7 +50,7 @@ where c.entity_id = k.entity_id and c.record = k.record and c.source = k.source 
 delete from open_case c
 using (select entity_id, record, source, kind, number
        from open_case
-       where step = 'appeal' and due <= clock_timestamp()
+       where step = 'appeal' and due <= statement_timestamp()
        limit $1
        for update skip locked) as over
 where c.entity_id = over.entity_id and c.record = over.record and c.source = over.source and c.kind = over.kind

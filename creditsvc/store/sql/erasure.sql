@@ -3,7 +3,7 @@
 -- longest over first. The clock comes with them.
 select r.entity_id, r.record, r.source, r.sequences, clock_timestamp() as now
 from record r
-where r.retired_from <= clock_timestamp() - $1::interval and r.next_change is null and not r.erased
+where r.retired_from <= statement_timestamp() - $1::interval and r.next_change is null and not r.erased
   and not exists (select from open_case c
                   where c.entity_id = r.entity_id and c.record = r.record and c.source = r.source)
 order by r.retired_from, r.entity_id, r.record, r.source
@@ -24,4 +24,4 @@ select erase_record($1, $2, $3, $4, $5, $6, $7, $8);
 -- For how long the content of some record has been kept beyond its time.
 select coalesce(extract(epoch from clock_timestamp() - min(retired_from)), 0)::double precision
 from record
-where retired_from <= clock_timestamp() and next_change is null and not erased;
+where retired_from <= statement_timestamp() and next_change is null and not erased;

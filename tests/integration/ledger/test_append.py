@@ -7,8 +7,9 @@ import orjson
 import pytest
 
 from creditsvc.errors import EventConflict, EventInvalid, Forbidden, RecordExists
+from creditsvc.ledger.fsck import check
 from creditsvc.ledger.receipts import Receipt
-from tests.making import ENTITY, OTHER_ENTITY, OTHER_SOURCE, event, ledger
+from tests.making import ENTITY, OTHER_ENTITY, OTHER_SOURCE, SOURCE, event, ledger
 
 
 def accepted(outcomes):
@@ -227,3 +228,63 @@ async def test_grouping_makes_no_difference_to_whose_record_it_is(database):
         )
         assert opened.sequence == 1
         assert isinstance(refused, Forbidden)
+
+
+async def test_an_organisation_that_two_open_at_once_is_opened_once(database):
+    async with ledger(database) as (writer, _), ledger(database) as (second, _):
+        for n in range(20):
+            subject = f"gb-coh:{40_000_000 + n}"
+            outcomes = await asyncio.gather(
+                *(
+                    one.submit([event("licence.granted", f"L{place}", subject=subject, id=f"{n}-{place}")])
+                    for place, one in enumerate((writer, second))
+                )
+            )
+            assert sorted(receipt.sequence for (receipt,) in outcomes) == [1, 2]
+    connection = await asyncpg.connect(database, server_settings={"search_path": "creditsvc"})
+    versions = await connection.fetch("select version from entity")
+    await connection.close()
+    assert [row["version"] for row in versions] == [2] * 20
+
+
+async def test_a_long_history_shows_what_its_fold_does(database):
+    kinds = ("penalty.imposed", "abnormal.listed", "honour.granted", "inspection.completed")
+    days = [f"2026-{1 + n % 3:02}-{1 + n % 28:02}" for n in range(60)]
+    events = [
+        event(kinds[n % 4], f"R{n % 50:02}", source=source, id=f"{source}-{n}", time=f"{days[n]}T00:00:00Z")
+        for n in range(60)
+        for source in ((SOURCE, OTHER_SOURCE) if n % 7 == 0 else (SOURCE,))
+    ]
+    withdrawn = [event("record.revoked", f"R{n:02}", reason="撤销") for n in (0, 1, 4, 12, 13, 20, 48)]
+    async with ledger(database) as (writer, reader):
+        for start in range(0, len(events), 3):
+            await writer.submit(events[start : start + 3])
+            assert await check(database, progress=lambda *_: None) == []
+        for start in range(0, len(withdrawn), 2):
+            accepted(await writer.submit(withdrawn[start : start + 2]))
+            assert await check(database, progress=lambda *_: None) == []
+        profile = await shared(reader)
+    assert len(profile["score"]["factors"]) == 4
+    assert len(profile["listings"]) == 10
+
+
+async def test_events_behind_a_transaction_that_is_held_up_share_the_next_and_do_not_wait(
+    database,
+):
+    connection = await asyncpg.connect(database, server_settings={"search_path": "creditsvc"})
+    async with ledger(database) as (writer, _):
+        accepted(await writer.submit([event("licence.granted", "L0")]))
+        async with connection.transaction():
+            await connection.execute("select from entity where entity_id = $1 for update", ENTITY)
+            held_up = asyncio.create_task(writer.submit([event("licence.granted", "L1")]))
+            await asyncio.sleep(0.01)
+            others = (event("licence.granted", f"L{n}", subject=OTHER_ENTITY) for n in range(30))
+            done = await asyncio.wait_for(asyncio.gather(*(writer.submit([one]) for one in others)), 10)
+            assert not held_up.done()
+        accepted(await held_up)
+    assert sorted(accepted(one)[0].sequence for one in done) == list(range(1, 31))
+    transactions = await connection.fetchval(
+        "select count(distinct xmin::text) from event where entity_id = $1", OTHER_ENTITY
+    )
+    await connection.close()
+    assert transactions == 1

@@ -122,6 +122,17 @@ def test_a_salt_of_another_length_is_refused():
         commit(b"short", b"{}")
 
 
+@given(
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
+    st.integers(1, INTEGER_MAX),
+    st.datetimes(datetime(1900, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001  it is given its zone
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
+)
+def test_a_leaf_is_canonical_whatever_it_says(entity, sequence, recorded_at, source):
+    written = leaf(entity, sequence, recorded_at, source, commit(b"s" * 16, b"{}"))
+    assert written == rfc8785.dumps(json.loads(written))
+
+
 def test_the_empty_leaf_has_the_published_hash():
     # RFC 6962 test data of Certificate Transparency: the leaf hash of the empty input.
     published = "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"

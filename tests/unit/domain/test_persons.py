@@ -219,3 +219,17 @@ def test_the_check_is_that_of_the_standard(value):
         assert date(int(value[6:10]), int(value[10:12]), int(value[12:14])) >= date(1800, 1, 1)
         assert value[:2] in PROVINCES.split()
         assert persons.resembles_resident_id(value[:17] + "?")
+
+
+def test_what_holds_a_number_is_found_again_and_never_kept():
+    for text in ("13800138000", "tel 138 0013 8000", "11010519491231002X"):
+        assert persons.find(text) == persons.find(text) is not None
+        assert not any(text in kept for kept in persons._clean)
+
+
+def test_only_short_texts_are_kept_and_not_for_ever():
+    persons.find("a" * 65)
+    assert "a" * 65 not in persons._clean
+    for number in range(persons._MOST_CLEAN + 10):
+        persons.find(f"text {number}")
+    assert 0 < len(persons._clean) <= persons._MOST_CLEAN
