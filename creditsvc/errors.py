@@ -4,7 +4,7 @@ A refusal never carries the value that was refused: texts name rules and fields 
 be a natural person's identifier that must not be stored, echoed or logged.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -105,6 +105,22 @@ class UnsupportedMediaType(Refusal):
 
 class EventInvalid(Refusal):
     slug, status, title = "event-invalid", 422, "The event breaks the catalogue's rules"
+
+
+class SheetUnreadable(Refusal):
+    """A sheet that was handed in and of which no row can be read.
+
+    ``code`` with its ``figures`` is what ``creditsvc.handin`` says in any language; ``detail`` is English.
+    """
+
+    slug, status, title = "sheet-unreadable", 422, "The sheet cannot be read"
+
+    def __init__(
+        self, code: str, figures: Mapping[str, str | int], detail: str, violations: Sequence[Violation] = ()
+    ) -> None:
+        super().__init__(detail, violations)
+        self.code = code
+        self.figures = figures
 
 
 class RateLimited(Refusal):

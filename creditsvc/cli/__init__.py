@@ -15,6 +15,7 @@ _COMMANDS: Mapping[str, str] = {
     "agencies": "creditsvc.cli.agencies",
     "keys": "creditsvc.cli.keys",
     "load": "creditsvc.cli.load",
+    "sheet": "creditsvc.cli.sheet",
     "show": "creditsvc.cli.show",
     "desk": "creditsvc.cli.desk",
     "score": "creditsvc.cli.score",

@@ -20,13 +20,12 @@ from creditsvc.domain import events
 from creditsvc.domain.catalogue import Catalogue
 from creditsvc.errors import Refusal, Violation
 from creditsvc.loading import reading
-from creditsvc.loading.mapping import FileMapping
+from creditsvc.loading.mapping import EVENT_MAX_BYTES, FileMapping
 from creditsvc.loading.outcomes import Outcome, Report, Standing, StateFile, Tally
 from creditsvc.loading.pushing import BATCH_MAX_BYTES, REQUEST_TIMEOUT_S, Destination, Ingest
 from creditsvc.loading.repeats import RepeatFinder, digest_of
 from creditsvc.loading.windows import Sending, Settled, Window, batches, prepared, windows
 
-EVENT_MAX_BYTES = 64 * 1024  # of canonical JSON, as the interface has it
 BATCHES_PER_LANE = 2  # in a window: enough to keep senders busy, little to hold and to send again
 PROBE_ROWS = 100
 

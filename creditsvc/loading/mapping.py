@@ -15,6 +15,8 @@ from creditsvc.loading.templates import Row
 Format = Literal["csv", "ndjson"]
 Event = dict[str, Any]
 
+EVENT_MAX_BYTES = 64 * 1024  # of canonical JSON, as the interface has it
+
 _ATTRIBUTES = ("id", "source", "type", "subject", "time")
 _SECTIONS: Mapping[str, frozenset[str]] = {
     "file": frozenset({"format", "encoding", "delimiter", "absent"}),
@@ -84,7 +86,7 @@ class FileMapping:
     def check_columns(self, header: Iterable[str]) -> None:
         """Raise ``MappingInvalid`` for the first place that takes a column the file does not have."""
         known = list(header)
-        for where, column in self._columns():
+        for where, column in self.columns():
             if column not in known:
                 raise MappingInvalid(
                     where, f"column '{column}' is not in the file; it has {', '.join(known)}"
@@ -131,7 +133,7 @@ class FileMapping:
     def _attributes(self, present: Row, faults: list[Violation]) -> dict[str, str]:
         return {name: _needed(field, present, f"/{name}", faults) for name, field in self.attributes.items()}
 
-    def _columns(self) -> Iterator[tuple[str, str]]:
+    def columns(self) -> Iterator[tuple[str, str]]:
         for field in self.attributes.values():
             yield from field.columns()
         yield from self.data.columns()

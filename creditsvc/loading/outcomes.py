@@ -11,9 +11,7 @@ import orjson
 
 from creditsvc.errors import Violation
 from creditsvc.loading.answers import printable
-
-# A spreadsheet takes a cell that begins so for a formula (OWASP, "CSV Injection").
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+from creditsvc.loading.formulas import neutral
 
 Fate = Literal["accepted", "duplicate", "rejected", "unchanged"]
 
@@ -122,5 +120,4 @@ class Report:
 
 def _cell(text: str) -> str:
     """Make a text that is only read, in a spreadsheet and in a terminal: a service may write anything."""
-    mark = "'" if text.startswith(_FORMULA) else ""
-    return mark + printable(text)
+    return printable(neutral(text))

@@ -78,6 +78,11 @@ TEXTS: Mapping[type[Refusal], str] = {
         "The body reads well but breaks rules of the interface or of the catalogue. The list of errors "
         "points at each place. The catalogue is at /v1/catalogue."
     ),
+    errors.SheetUnreadable: (
+        "No row of the sheet that was handed in can be read: it is neither .xlsx nor .csv, is broken, is "
+        "larger than is taken, or has no row of headers that are known. The detail says which, and what to "
+        "do. Nothing was recorded."
+    ),
     errors.RateLimited: (
         "The limit of the key, or without a key of the address, is spent. Wait as long as the header Retry- "
         "After says. RateLimit and RateLimit-Policy tell what is left before that happens."

@@ -55,6 +55,7 @@ _ALIKE = {
     "T": "Y",
     "Y": "T",
 }
+_WEIGHTS = (*(pow(3, place, 31) for place in range(USCC_LENGTH - 1)), 1)  # GB 32100; of the check itself 1
 _NEVER = str.maketrans("OISZ", "0152")  # all of them at once: who writes O for 0 does it everywhere
 
 
@@ -151,10 +152,24 @@ def _near(value: str) -> Iterator[str]:
     for place in range(len(value) - 1):
         yield value[:place] + value[place + 1] + value[place] + value[place + 2 :]
     if len(value) == USCC_LENGTH:
-        for place in range(USCC_LENGTH):
-            yield from (value[:place] + other + value[place + 1 :] for other in _ALPHABET)
+        yield from _mended(value)
     elif len(value) > USCC_LENGTH:
         yield from (value[:place] + value[place + 1 :] for place in range(len(value)))
     else:
         for place in range(len(value) + 1):
             yield from (value[:place] + other + value[place:] for other in _ALPHABET)
+
+
+def _mended(value: str) -> Iterator[str]:
+    """Give the codes with another character in one place in which the check of the whole fits.
+
+    Of 31 characters in a place exactly one makes its sum come out, so nothing else need be tried.
+    """
+    wrong = [place for place, character in enumerate(value) if character not in _ALPHABET]
+    if len(wrong) > 1:
+        return
+    values = [max(0, _ALPHABET.find(character)) for character in value]
+    residue = sum(weight * one for weight, one in zip(_WEIGHTS, values, strict=True)) % 31
+    for place in wrong or range(USCC_LENGTH):
+        fitting = _ALPHABET[(values[place] - residue * pow(_WEIGHTS[place], -1, 31)) % 31]
+        yield value[:place] + fitting + value[place + 1 :]
