@@ -36,7 +36,8 @@ def main() -> None:
 
 
 async def _work(settings: Settings) -> None:
-    from creditsvc.ledger.checkpoints import Checkpoints  # noqa: PLC0415  metrics are made at import
+    from creditsvc import vitals  # noqa: PLC0415  metrics are made at import
+    from creditsvc.ledger.checkpoints import Checkpoints  # noqa: PLC0415
     from creditsvc.ledger.cosigners import Cosigners  # noqa: PLC0415
     from creditsvc.ledger.erasing import Erasing  # noqa: PLC0415
     from creditsvc.ledger.failures import AGAIN  # noqa: PLC0415
@@ -73,6 +74,7 @@ async def _work(settings: Settings) -> None:
             asyncio.create_task(sequencer.run()),
             asyncio.create_task(erasing.run()),
             asyncio.create_task(Statistics(pool).run()),
+            vitals.begin("sequencer"),
         ]
         stopping = asyncio.create_task(stop.wait())
         os.write(sys.stdout.fileno(), READY)

@@ -27,7 +27,8 @@ from creditsvc.store.database import Pool, load_queries
 SQL = load_queries("statistics")
 BATCH = 5_000  # positions of one transaction
 PAGE = 1_000  # organisations of one transaction
-GRADES_EVERY = timedelta(hours=1)  # from the beginning of a count to that of the next
+GRADES_EVERY = timedelta(minutes=10)  # from the beginning of a count to that of the next
+NOBODY_YET = timedelta(seconds=10)  # the same, where the last count found nobody
 PAUSE_S = 2.0  # between looks that found little
 REST = 3  # after a full step it rests so many times as long as it worked: the log comes first
 LEAST_SHOWN = 5  # of fewer it is not told how many: they might be found out one by one
@@ -86,7 +87,9 @@ class Statistics:
     async def count_grades(self) -> bool:
         """Count the grades of the next organisations, if a count is under way or due; tells of more."""
         async with self._pool.acquire() as connection, connection.transaction():
-            row = await connection.fetchrow(SQL.lock_grades, self._grades_every)
+            row = await connection.fetchrow(
+                SQL.lock_grades, self._grades_every, min(NOBODY_YET, self._grades_every)
+            )
             if row is None or not (row["under_way"] or row["due"]):
                 return False
             if not row["under_way"]:

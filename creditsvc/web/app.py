@@ -68,7 +68,7 @@ from creditsvc.web.limits import LIMITS, Limits
 from creditsvc.web.middleware import TABLE, edge, finish_headers
 from creditsvc.web.probes import READINESS, Readiness
 from creditsvc.web.routes import Route
-from creditsvc.web.site import about, assets, home, organisation, rendering
+from creditsvc.web.site import about, assets, home, operator, organisation, rendering, statistics
 
 ROUTES: tuple[Route, ...] = (
     *events.ROUTES,
@@ -91,6 +91,8 @@ ROUTES: tuple[Route, ...] = (
     *home.ROUTES,
     *organisation.ROUTES,
     *about.ROUTES,
+    *statistics.ROUTES,
+    *operator.ROUTES,
     *assets.ROUTES,
 )
 

@@ -32,9 +32,11 @@ on conflict (month, type) do update set events = statistic.events + excluded.eve
 update statistic_state set position = $1, counted_at = clock_timestamp();
 
 -- name: lock_grades
--- Where the count of grades stands, and whether the next is due; held to the end of the transaction.
+-- Where the count of grades stands, and whether the next is due, which it is sooner where the last found nobody; held to
+-- the end of the transaction.
 select began_at is not null as under_way, reached,
-       began_at is null and (done_at is null or done_at <= clock_timestamp() - $1::interval) as due
+       began_at is null and (done_at is null or
+                             done_at <= clock_timestamp() - case grades when '{}' then $2::interval else $1::interval end) as due
 from grade_count
 for update;
 
