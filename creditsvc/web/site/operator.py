@@ -59,7 +59,6 @@ async def show(request: web.Request) -> web.StreamResponse:
     vitals = await asyncio.to_thread(read_vitals)  # it reads a file or two per process
     async with request.app[LOOKUP_POOL].acquire() as connection:
         found = await state.read(connection, timedelta(days=settings.erase_after_days))
-    witnesses = [one.key.name for one in cosigners.parse(settings.log_witnesses)]
     missing = _missing(found)
     return page(
         request,
@@ -68,10 +67,10 @@ async def show(request: web.Request) -> web.StreamResponse:
         state=found,
         vitals=vitals,
         settings=settings,
-        witnesses=[(name, found.witnesses.get(name)) for name in witnesses],
+        witnesses=[(name, found.witnesses.get(name)) for name in _witnesses(settings)],
         missing=missing,
         models=_models(request),
-        troubles=[*_of_log(found, vitals, settings, witnesses), *_others(found, vitals, settings, missing)],
+        troubles=[*troubles(found, vitals, settings, missing)],
         moment=lambda at_s: datetime.fromtimestamp(at_s, UTC),
         age=lambda at: None if at is None else max(found.now - at, timedelta(0)),
         erasures_max=state.ERASURES_MAX,
@@ -112,7 +111,15 @@ def _missing(found: State) -> list[str]:
     return [one.label for one in known if (one.number, one.phase) not in done]
 
 
-def _of_log(found: State, vitals: Vitals, settings: Settings, witnesses: list[str]) -> Iterator[Trouble]:
+def troubles(found: State, vitals: Vitals, settings: Settings, missing: list[str]) -> Iterator[Trouble]:
+    """Find what somebody should see to, by the same reasons as the alerts in ``deploy/prometheus``."""
+    yield from _of_log(found, vitals, settings)
+    yield from _of_witnesses(found, settings)
+    yield from _of_processes(vitals, settings)
+    yield from _others(found, vitals, missing)
+
+
+def _of_log(found: State, vitals: Vitals, settings: Settings) -> Iterator[Trouble]:
     log = found.log
     behind = log["size"] > (log["checkpoint_size"] or 0)
     silent = found.now - (log["drained_at"] or log["began_at"])
@@ -126,16 +133,28 @@ def _of_log(found: State, vitals: Vitals, settings: Settings, witnesses: list[st
         yield Trouble("operator.trouble.backlog", "log", {"seconds": round(log["oldest"].total_seconds())})
     if refused := int(vitals.values.get("creditsvc_log_refused", 0)):
         yield Trouble("operator.trouble.refused", "log", {"count": refused})
-    for name in witnesses:
+
+
+def _of_witnesses(found: State, settings: Settings) -> Iterator[Trouble]:
+    for name in _witnesses(settings):
         last = found.witnesses.get(name)
-        if last is None or (last["size"] < log["size"] and found.now - last["cosigned_at"] > COSIGNED_WITHIN):
+        if last is None or (
+            last["size"] < found.log["size"] and found.now - last["cosigned_at"] > COSIGNED_WITHIN
+        ):
             yield Trouble("operator.trouble.witness", "witnesses", {"name": name})
 
 
-def _others(found: State, vitals: Vitals, settings: Settings, missing: list[str]) -> Iterator[Trouble]:
+def _witnesses(settings: Settings) -> list[str]:
+    return [one.key.name for one in cosigners.parse(settings.log_witnesses)]
+
+
+def _of_processes(vitals: Vitals, settings: Settings) -> Iterator[Trouble]:
     if vitals.processes and vitals.workers < settings.worker_count:
         values = {"count": vitals.workers, "wanted": settings.worker_count}
         yield Trouble("operator.trouble.workers", "processes", values)
+
+
+def _others(found: State, vitals: Vitals, missing: list[str]) -> Iterator[Trouble]:
     if found.overdue:
         yield Trouble("operator.trouble.overdue", "clocks", {"count": found.overdue})
     if found.keys_expiring:
