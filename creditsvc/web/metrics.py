@@ -46,6 +46,8 @@ connections_refused_total = Counter(
 refusals_total = Counter(
     "creditsvc_refusals_total", "Requests refused, by the last word of the problem's type", ("problem",)
 )
+for _problem in ("internal", "unavailable", "rate-limited"):  # there from the start, so that the first one shows
+    refusals_total.labels(_problem)
 
 
 @lru_cache(maxsize=4096)  # routes, methods and classes of status: all bounded
