@@ -46,7 +46,7 @@ connections_refused_total = Counter(
 refusals_total = Counter(
     "creditsvc_refusals_total", "Requests refused, by the last word of the problem's type", ("problem",)
 )
-for _problem in ("internal", "unavailable", "rate-limited"):  # there from the start, so that the first one shows
+for _problem in ("internal", "unavailable", "rate-limited"):  # so that the first one shows as a rise
     refusals_total.labels(_problem)
 
 

@@ -11,7 +11,7 @@ from tests.making import ENTITY
 
 ORGANISATION = f"/entities/{ENTITY}"
 PATHS = [
-    *("/", "/?q=91350100MOO01OOY43", "/?q=%E7%A4%BA%E4%BE%8B", "/about", "/methods"),
+    *("/", "/?q=91350100MOO01OOY43", "/?q=%E7%A4%BA%E4%BE%8B", "/about", "/methods", "/statistics"),
     *(ORGANISATION, "/entities/siren:552081317", "/?q=110101199003070011"),
 ]
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]

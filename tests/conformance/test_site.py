@@ -23,7 +23,7 @@ MARKUP = '<b onclick="x()">坏&\'"</b>{{ 7 * 7 }}'
 PERSON = "110101199003070011"
 HIDDEN = {"severity": "minor", "decided_on": "2026-06-01"}  # not for the public
 PAGES = [
-    *("/", "/?q=nothing+like+it", "/?q=91350100MOO01OOY43", "/?q=x", "/about", "/methods"),
+    *("/", "/?q=nothing+like+it", "/?q=91350100MOO01OOY43", "/?q=x", "/about", "/methods", "/statistics"),
     *(f"/entities/{ENTITY}", f"/entities/{OTHER_ENTITY}", "/entities/siren:000000000", f"/?q={PERSON}"),
 ]
 TEXTS = resources.files("creditsvc.web.site")
