@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from creditsvc.ledger import state
 from creditsvc.ledger.statistics import Statistics
@@ -13,6 +14,7 @@ from creditsvc.store.clients import create_key, revoke_key
 from creditsvc.store.database import connect, lookup_pool, sequence_pool
 from creditsvc.web.site.language import LANGUAGES, words
 from creditsvc.web.site.operator import Vitals, troubles
+from creditsvc.witness.cosigning import Cosigner
 from tests.conformance.conftest import Service, served, with_keys
 from tests.conformance.test_log import push
 from tests.conformance.test_site import Outline, get
@@ -210,6 +212,23 @@ def test_what_the_database_tells_is_seen_to(given, expected):
 )
 def test_what_the_processes_tell_is_seen_to(vitals, expected):
     assert signs(standing(), vitals) == expected
+
+
+WITNESS = Cosigner("example.org/w", Ed25519PrivateKey.generate()).key
+
+
+@pytest.mark.parametrize(
+    ("last", "expected"),
+    [
+        (None, ["witness"]),
+        ({"size": 10, "cosigned_at": NOW - timedelta(days=9)}, []),  # nothing has come since
+        ({"size": 9, "cosigned_at": NOW - timedelta(minutes=9)}, []),
+        ({"size": 9, "cosigned_at": NOW - timedelta(minutes=11)}, ["witness"]),
+    ],
+)
+def test_a_witness_that_does_not_cosign_is_seen_to(last, expected):
+    found = standing(witnesses={} if last is None else {"example.org/w": last})
+    assert signs(found, log_witnesses=f"{WITNESS} http://127.0.0.1:9") == expected
 
 
 def test_missing_migrations_are_seen_to():
