@@ -1,8 +1,9 @@
 """The sequencer as a process: ``python -m creditsvc.sequencing``, started by ``creditsvc.service``.
 
-It alone reads the key that signs checkpoints. Beside it is erased what was kept for as long as it may be. It
-is told its database (see ``creditsvc.parent``), says "ready" on standard output when it is at work, and stops
-on SIGTERM or when its standard input ends, which is when its parent is gone.
+It alone reads the key that signs checkpoints. Beside it is erased what was kept for as long as it may be, and
+counted what anybody may know of the whole. It is told its database (see ``creditsvc.parent``), says "ready"
+on standard output when it is at work, and stops on SIGTERM or when its standard input ends, which is when its
+parent is gone.
 """
 
 import asyncio
@@ -29,18 +30,20 @@ def main() -> None:
     settings = Settings.from_environment()
     logs.configure(settings.log_level)
     values.ValueClass = values.MultiProcessValue(lambda: SEQUENCER)  # type: ignore[no-untyped-call]
-    from creditsvc.ledger import checkpoints, cosigners, erasing, sequencer  # noqa: F401, PLC0415  while told nothing
+    from creditsvc.ledger import checkpoints, cosigners, erasing, sequencer, statistics  # noqa: F401, PLC0415  while told nothing
 
     uvloop.run(_work(told(settings)))
 
 
 async def _work(settings: Settings) -> None:
-    from creditsvc.ledger.checkpoints import Checkpoints  # noqa: PLC0415  metrics are made at import
+    from creditsvc import vitals  # noqa: PLC0415  metrics are made at import
+    from creditsvc.ledger.checkpoints import Checkpoints  # noqa: PLC0415
     from creditsvc.ledger.cosigners import Cosigners  # noqa: PLC0415
     from creditsvc.ledger.erasing import Erasing  # noqa: PLC0415
     from creditsvc.ledger.failures import AGAIN  # noqa: PLC0415
     from creditsvc.ledger.sequencer import Sequencer  # noqa: PLC0415
     from creditsvc.ledger.signing import begin, checkpoint_file, log_signer  # noqa: PLC0415
+    from creditsvc.ledger.statistics import Statistics  # noqa: PLC0415
     from creditsvc.store.database import connect, erase_pool, sequence_pool  # noqa: PLC0415
 
     stop = asyncio.Event()
@@ -67,14 +70,18 @@ async def _work(settings: Settings) -> None:
             most_pending=settings.log_pending_max,
         )
         erasing = Erasing(other_pool, after=timedelta(days=settings.erase_after_days))
-        running = asyncio.create_task(sequencer.run())
-        beside = asyncio.create_task(erasing.run())
+        running = [
+            asyncio.create_task(sequencer.run()),
+            asyncio.create_task(erasing.run()),
+            asyncio.create_task(Statistics(pool).run()),
+            vitals.begin("sequencer"),
+        ]
         stopping = asyncio.create_task(stop.wait())
         os.write(sys.stdout.fileno(), READY)
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # nobody reads the pipe any more
-        await asyncio.wait((running, beside, stopping), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((*running, stopping), return_when=asyncio.FIRST_COMPLETED)
         loop.remove_reader(sys.stdin.fileno())
-        for task in (running, beside):
+        for task in running:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task

@@ -429,6 +429,8 @@ CREATE INDEX entity_announced ON creditsvc.entity USING btree (announced);
 CREATE INDEX entity_due ON creditsvc.entity USING btree (shared_until) WHERE (shared_until IS NOT NULL);
 GRANT SELECT,INSERT,UPDATE ON TABLE creditsvc.entity TO creditsvc_append;
 GRANT SELECT ON TABLE creditsvc.entity TO creditsvc_lookup;
+GRANT SELECT(entity_id) ON TABLE creditsvc.entity TO creditsvc_sequence;
+GRANT SELECT(public_profile) ON TABLE creditsvc.entity TO creditsvc_sequence;
 
 CREATE TABLE creditsvc.entity_name (
     entity_id text NOT NULL COLLATE pg_catalog."C",
@@ -535,6 +537,26 @@ CREATE TRIGGER event_identity_no_truncate BEFORE TRUNCATE ON creditsvc.event_ide
 CREATE TRIGGER event_identity_whole BEFORE INSERT ON creditsvc.event_identity FOR EACH ROW WHEN ((new.content_sha256 IS NULL)) EXECUTE FUNCTION creditsvc.refuse_change();
 GRANT SELECT,INSERT ON TABLE creditsvc.event_identity TO creditsvc_append;
 GRANT SELECT ON TABLE creditsvc.event_identity TO creditsvc_lookup;
+
+CREATE TABLE creditsvc.grade_count (
+    one boolean DEFAULT true NOT NULL,
+    began_at timestamp with time zone,
+    reached text COLLATE pg_catalog."C",
+    counted jsonb DEFAULT '{}'::jsonb NOT NULL,
+    done_at timestamp with time zone,
+    grades jsonb DEFAULT '{}'::jsonb NOT NULL,
+    CONSTRAINT grade_count_one_check CHECK (one)
+)
+WITH (fillfactor='10');
+COMMENT ON TABLE creditsvc.grade_count IS 'Organisations by the grade that the public sees: the last count that was finished, and the one under way';
+COMMENT ON COLUMN creditsvc.grade_count.began_at IS 'When the count under way began; null: none is';
+COMMENT ON COLUMN creditsvc.grade_count.reached IS 'The last organisation it has counted';
+COMMENT ON COLUMN creditsvc.grade_count.counted IS 'What it has come to so far, as the grades and their numbers';
+COMMENT ON COLUMN creditsvc.grade_count.done_at IS 'When the last finished count began: nothing since then need be in it';
+ALTER TABLE ONLY creditsvc.grade_count
+    ADD CONSTRAINT grade_count_pkey PRIMARY KEY (one);
+GRANT SELECT,INSERT,UPDATE ON TABLE creditsvc.grade_count TO creditsvc_sequence;
+GRANT SELECT ON TABLE creditsvc.grade_count TO creditsvc_lookup;
 
 CREATE TABLE creditsvc.notice (
     entity_id text NOT NULL COLLATE pg_catalog."C",
@@ -704,6 +726,7 @@ CREATE TABLE creditsvc.migration (
 COMMENT ON TABLE creditsvc.migration IS 'What was done to this schema, file by file; checksum: SHA-256 of the file';
 ALTER TABLE ONLY creditsvc.migration
     ADD CONSTRAINT migration_pkey PRIMARY KEY (number, phase);
+GRANT SELECT ON TABLE creditsvc.migration TO creditsvc_lookup;
 
 CREATE TABLE creditsvc.model_ranking (
     name text NOT NULL,
@@ -830,6 +853,33 @@ CREATE INDEX record_retired ON creditsvc.record USING btree (retired_from) WHERE
 GRANT SELECT,INSERT,UPDATE ON TABLE creditsvc.record TO creditsvc_append;
 GRANT SELECT ON TABLE creditsvc.record TO creditsvc_lookup;
 GRANT SELECT ON TABLE creditsvc.record TO creditsvc_erase;
+
+CREATE TABLE creditsvc.statistic (
+    month date NOT NULL,
+    type text NOT NULL COLLATE pg_catalog."C",
+    events bigint NOT NULL,
+    CONSTRAINT statistic_events_check CHECK ((events > 0)),
+    CONSTRAINT statistic_month_check CHECK ((EXTRACT(day FROM month) = (1)::numeric))
+);
+COMMENT ON TABLE creditsvc.statistic IS 'Events that the public view changed with or is to change with, by the month they took effect in and by type';
+ALTER TABLE ONLY creditsvc.statistic
+    ADD CONSTRAINT statistic_pkey PRIMARY KEY (month, type);
+GRANT SELECT,INSERT,UPDATE ON TABLE creditsvc.statistic TO creditsvc_sequence;
+GRANT SELECT ON TABLE creditsvc.statistic TO creditsvc_lookup;
+
+CREATE TABLE creditsvc.statistic_state (
+    one boolean DEFAULT true NOT NULL,
+    "position" bigint DEFAULT 0 NOT NULL,
+    counted_at timestamp with time zone,
+    CONSTRAINT statistic_state_one_check CHECK (one),
+    CONSTRAINT statistic_state_position_check CHECK (("position" >= 0))
+)
+WITH (fillfactor='10');
+COMMENT ON TABLE creditsvc.statistic_state IS 'How far the log was counted: every event below this position is in statistic, once';
+ALTER TABLE ONLY creditsvc.statistic_state
+    ADD CONSTRAINT statistic_state_pkey PRIMARY KEY (one);
+GRANT SELECT,INSERT,UPDATE ON TABLE creditsvc.statistic_state TO creditsvc_sequence;
+GRANT SELECT ON TABLE creditsvc.statistic_state TO creditsvc_lookup;
 
 CREATE VIEW creditsvc.leaf_part AS
  SELECT e.entity_id,

@@ -126,5 +126,10 @@ CALENDAR_KNOWN_UNTIL = Gauge(
     multiprocess_mode="livemin",
 )
 CLOCKS_RECKONED = Counter("creditsvc_clocks_reckoned", "Clocks of cases reckoned anew by a newer calendar")
+STATISTICS_BEHIND = Gauge(
+    "creditsvc_statistics_behind",
+    "Entries of the log that statistics have not counted yet",
+    multiprocess_mode="mostrecent",
+)
 OPEN_CASES = OpenCases()
 REGISTRY.register(OPEN_CASES)

@@ -53,8 +53,8 @@ async def lookup_pool(dsn: str, settings: Settings) -> Pool:
 
 
 async def sequence_pool(dsn: str, settings: Settings) -> Pool:
-    """Open the one connection that gives events their positions in the log; another lends a hand."""
-    return await _pool(dsn, _session("creditsvc_sequence", SEQUENCING, settings), 2, settings)
+    """Open the one connection that gives events their positions in the log; one lends a hand, one counts."""
+    return await _pool(dsn, _session("creditsvc_sequence", SEQUENCING, settings), 3, settings)
 
 
 async def access_pool(dsn: str, settings: Settings) -> Pool:

@@ -68,7 +68,7 @@ from creditsvc.web.limits import LIMITS, Limits
 from creditsvc.web.middleware import TABLE, edge, finish_headers
 from creditsvc.web.probes import READINESS, Readiness
 from creditsvc.web.routes import Route
-from creditsvc.web.site import about, assets, home, organisation, rendering, report
+from creditsvc.web.site import about, assets, home, operator, organisation, rendering, report, statistics
 
 ROUTES: tuple[Route, ...] = (
     *events.ROUTES,
@@ -92,6 +92,8 @@ ROUTES: tuple[Route, ...] = (
     *organisation.ROUTES,
     *about.ROUTES,
     *report.ROUTES,
+    *statistics.ROUTES,
+    *operator.ROUTES,
     *assets.ROUTES,
 )
 

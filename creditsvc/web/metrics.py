@@ -43,6 +43,11 @@ connections = Gauge(
 connections_refused_total = Counter(
     "creditsvc_connections_refused_total", "Connections closed at once because there were enough"
 )
+refusals_total = Counter(
+    "creditsvc_refusals_total", "Requests refused, by the last word of the problem's type", ("problem",)
+)
+for _problem in ("internal", "unavailable", "rate-limited"):  # so that the first one shows as a rise
+    refusals_total.labels(_problem)
 
 
 @lru_cache(maxsize=4096)  # routes, methods and classes of status: all bounded
@@ -63,14 +68,19 @@ def observe_request(route: str, method: str, status: int, duration_s: float) -> 
     return known
 
 
-def exposition() -> bytes:
-    """Render every metric in the Prometheus text format, of all workers where there are several."""
+def registry() -> CollectorRegistry:
+    """Give what tells every metric, of all workers where there are several."""
     if DIRECTORY not in os.environ:
-        return render(REGISTRY)
-    registry = CollectorRegistry()
-    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    registry.register(OPEN_CASES)
-    return render(registry)
+        return REGISTRY
+    found = CollectorRegistry()
+    MultiProcessCollector(found)  # type: ignore[no-untyped-call]
+    found.register(OPEN_CASES)
+    return found
+
+
+def exposition() -> bytes:
+    """Render every metric in the Prometheus text format."""
+    return render(registry())
 
 
 class Remembered:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from creditsvc import errors
 from creditsvc.errors import Refusal
+from creditsvc.web import metrics
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 1  # of a refusal that says to come back and not when
@@ -136,6 +137,7 @@ def answer(refusal: Refusal, request_id: str, *, allow: str | None = None) -> we
 
     ``allow``: the methods that the resource takes, for 405.
     """
+    metrics.refusals_total.labels(refusal.slug).inc()
     response = web.Response(
         status=refusal.status,
         body=orjson.dumps(document(refusal, request_id)),

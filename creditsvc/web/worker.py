@@ -44,6 +44,7 @@ def main(descriptor: int, slot: int) -> None:
 
 
 async def _work(app: web.Application, settings: Settings, listening: socket.socket) -> None:
+    from creditsvc import vitals  # noqa: PLC0415
     from creditsvc.web.access_log import AccessLog  # noqa: PLC0415
     from creditsvc.web.fast_path import FastPath  # noqa: PLC0415
     from creditsvc.web.keys import LIFECYCLE  # noqa: PLC0415
@@ -65,9 +66,11 @@ async def _work(app: web.Application, settings: Settings, listening: socket.sock
     gc.collect()
     gc.freeze()
     gc.enable()  # what is there by now stays: the collector need not walk it again and again
+    telling = vitals.begin("worker")
     os.write(sys.stdout.fileno(), READY)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # nobody reads the pipe any more
     await stop.wait()
+    telling.cancel()
     loop.remove_reader(sys.stdin.fileno())
     app[LIFECYCLE].stopping = True
     # Whatever hangs, the kernel ends: without a parent nobody else would.

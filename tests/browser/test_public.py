@@ -17,6 +17,7 @@ PATHS = [
         "/?q=%E7%A4%BA%E4%BE%8B",
         "/about",
         "/methods",
+        "/statistics",
         "/reports",
         f"{ORGANISATION}/report",
     ),

@@ -76,6 +76,8 @@ QUERIES = {
     "organisation-page": Query(f"/entities/{ENTITY}"),
     "about-page": Query("/about"),
     "methods-page": Query("/methods"),
+    "statistics-page": Query("/statistics"),
+    "operator-page": Query("/operator"),  # it names no organisation
     "asset": Query("/assets/site.css"),
     "report-page": Query(f"/entities/{ENTITY}/report"),
     "report-pdf": Query(f"/entities/{ENTITY}/report.pdf"),

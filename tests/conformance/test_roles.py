@@ -47,6 +47,8 @@ ALLOWED = {
     "organisation-page": EVERYONE,
     "about-page": EVERYONE,
     "methods-page": EVERYONE,
+    "statistics-page": EVERYONE,
+    "operator-page": frozenset({"operator"}),
     "asset": EVERYONE,
     "report-page": EVERYONE,
     "report-pdf": EVERYONE,

@@ -30,6 +30,7 @@ PAGES = [
         "/?q=x",
         "/about",
         "/methods",
+        "/statistics",
         "/reports",
         "/reports/nonsense",
     ),

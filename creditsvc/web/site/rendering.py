@@ -7,6 +7,7 @@ import jinja2
 from aiohttp import web
 
 from creditsvc.errors import Refusal
+from creditsvc.web import metrics
 from creditsvc.web.keys import CATALOGUE
 from creditsvc.web.site.assets import PATHS
 from creditsvc.web.site.language import COOKIE, KEPT_S, LANGUAGES, language_of, words
@@ -80,6 +81,7 @@ def _address(request: web.Request, language: str, *, repeat: bool) -> str:
 
 def refused(request: web.Request, refusal: Refusal, **context: Any) -> web.Response:
     """Say on a page what a problem document says, in the reader's language where there are words for it."""
+    metrics.refusals_total.labels(refusal.slug).inc()
     t = words(language_of(request))
     return page(
         request,
