@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from typing import Self
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
@@ -114,7 +115,7 @@ class Browser:
         self.url, self.language = url, language
         self.session = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
 
-    async def __aenter__(self) -> "Browser":
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -98,9 +98,7 @@ async def test_over_https_the_cookie_has_its_prefix_and_is_secure(serve: Serve):
         assert "Domain" not in cookie
     kept = {"Cookie": cookie.partition(";")[0]}
     async with service.session.get("/desk", headers=kept | {"X-Forwarded-Proto": "https"}) as answer:
-        assert answer.status == 401, (
-            "one that any page on the network could have set is no session over HTTPS"
-        )
+        assert answer.status == 401, "a cookie without the prefix is none over HTTPS"
     async with service.session.get("/desk", headers=kept) as answer:
         assert answer.status == 200
 
