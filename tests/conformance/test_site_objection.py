@@ -228,7 +228,7 @@ FIELDS = (
     "reason",
     "note",
     "evidence.0.reference",
-    "evidence.4.sha256",
+    "evidence.2.sha256",
     "speaker",
 )
 

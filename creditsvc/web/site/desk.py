@@ -19,7 +19,7 @@ from creditsvc.web.keys import CATALOGUE, LOOKUP_POOL, RULES
 from creditsvc.web.parameters import ENTITY
 from creditsvc.web.routes import Parameter, Role
 from creditsvc.web.site import looking
-from creditsvc.web.site.answering import agency_names, in_words, local
+from creditsvc.web.site.answering import agency_names, in_words
 from creditsvc.web.site.home import LANGUAGE, PAGE_RESPONSE, html
 from creditsvc.web.site.rendering import page
 
@@ -32,6 +32,7 @@ class Row:
     """An open case as it is listed, with its clock where the authorities are."""
 
     item: dict[str, Any]
+    since: date
     last: date
     left: int
     counted: str
@@ -86,14 +87,14 @@ async def _page(request: web.Request, of: str, whose: str | None, found: Page) -
         names=await looking.names_of(request, sorted({item["entity"] for item in found.items})),
         kinds=KINDS,
         calendars={zone: one.known_until for zone, one in request.app[RULES].calendars.items()},
-        local=local,
     )
 
 
 def _row(request: web.Request, item: dict[str, Any]) -> Row:
     rules, zone, at = request.app[RULES], instants.zone_of(item["entity"]), instants.parse(item["due"])
     counted = _counted(item, request.app[CATALOGUE])
-    return Row(item, looking.last_day(at, zone), looking.days_left(at, counted, zone, rules), counted)
+    since = instants.parse(item["since"]).astimezone(zone).date()
+    return Row(item, since, looking.last_day(at, zone), looking.days_left(at, counted, zone, rules), counted)
 
 
 def _counted(item: dict[str, Any], catalogue: Catalogue) -> str:

@@ -11,7 +11,7 @@ from creditsvc.domain.catalogue import Catalogue, EventType, Field
 from creditsvc.web.site.forms import Fields
 from creditsvc.web.site.language import Words
 
-ROWS = 5  # of documents: the interface takes more
+ROWS = 3  # of documents: the interface takes more
 # What the page fills in: which record and case an event is about, and which decision.
 FILLED = frozenset({"record", "record_source", "objection", "repair", "decision"})
 # Kinds of fields of a record that a page can correct; the interface corrects all.

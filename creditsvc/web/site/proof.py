@@ -1,5 +1,6 @@
 """``/entities/{entity}/events/{sequence}``: can this be proved? Its place in the log, and how to check."""
 
+import shlex
 from base64 import b64encode
 from functools import partial
 from typing import Any
@@ -91,7 +92,10 @@ def _name(found: OnShow) -> str:
 
 
 def _address(request: web.Request) -> str:
-    return f"{'https' if sessions.is_secure(request) else 'http'}://{request.host}"
+    """Give where the verifier is, as a word of a shell."""
+    return shlex.quote(
+        f"{'https' if sessions.is_secure(request) else 'http'}://{request.host}/v1/log/verifier.py"
+    )
 
 
 SEQUENCE = Parameter(
