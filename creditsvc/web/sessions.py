@@ -137,11 +137,27 @@ def keep_out_foreign(request: web.Request) -> None:
     if site is not None:
         own = site == "same-origin"
     elif origin is not None:
-        own = urlsplit(origin).netloc == request.host != ""
+        own = urlsplit(origin).netloc == _host(request) != ""
     else:
         own = SESSION not in request
     if not own:
         raise ForeignForm("Forms are taken from the pages of this service only")
+
+
+def address(request: web.Request) -> str:
+    """Say where browsers reach this service, as far as can be told."""
+    return f"{'https' if is_secure(request) else 'http'}://{_host(request)}"
+
+
+def _host(request: web.Request) -> str:
+    if request.app[SETTINGS].trust_forwarded:
+        return _forwarded(request, "X-Forwarded-Host") or request.host
+    return request.host
+
+
+def _forwarded(request: web.Request, header: str) -> str:
+    """Give what our own proxy wrote: the last; what stands before it is the client's word."""
+    return request.headers.getall(header, [""])[-1].rpartition(",")[2].strip()
 
 
 def is_secure(request: web.Request) -> bool:
@@ -149,8 +165,7 @@ def is_secure(request: web.Request) -> bool:
     settings = request.app[SETTINGS]
     if settings.site_secure or request.secure:
         return True
-    forwarded = request.headers.getall("X-Forwarded-Proto", [""])[-1].rpartition(",")[2].strip()
-    return settings.trust_forwarded and forwarded == "https"
+    return settings.trust_forwarded and _forwarded(request, "X-Forwarded-Proto") == "https"
 
 
 def _name(request: web.Request) -> str:
