@@ -1,4 +1,4 @@
-"""A case in a browser: an organisation objects, its agency refuses, it appeals; each page is for everybody."""
+"""A case in a browser: an organisation objects, its agency refuses, it appeals; pages are for everybody."""
 
 import os
 import shutil

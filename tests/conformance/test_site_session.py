@@ -100,6 +100,14 @@ async def test_over_https_the_cookie_has_its_prefix_and_is_secure(serve: Serve):
         assert answer.status == 200
 
 
+async def test_behind_a_proxy_a_form_comes_from_the_name_that_browsers_know(serve: Serve):
+    for trusted, status in ((True, 401), (False, 403)):
+        service = await serve(trust_forwarded=trusted)
+        headers = {"Origin": "https://credit.example.org", "X-Forwarded-Host": "credit.example.org"}
+        async with service.session.post("/sign-in", data={"key": "x"}, headers=headers) as answer:
+            assert answer.status == status
+
+
 async def test_settings_may_say_that_browsers_come_by_https(serve: Serve):
     service = await with_keys(await serve(site_secure=True))
     async with service.session.post(

@@ -6,10 +6,10 @@ from typing import Any
 
 from aiohttp import web
 
-from creditsvc.domain import instants
+from creditsvc.domain import instants, persons
 from creditsvc.domain.catalogue import Catalogue
 from creditsvc.domain.parties import is_party
-from creditsvc.errors import Forbidden
+from creditsvc.errors import Forbidden, NaturalPerson
 from creditsvc.ledger import desk
 from creditsvc.ledger.pages import Page
 from creditsvc.web import asking, auth, reading
@@ -45,6 +45,8 @@ async def of_agency(request: web.Request) -> web.StreamResponse:
     agency = request.query.get("agency") or min(caller.sources, default=None)
     if agency is None:
         return await _page(request, "agency", None, Page([], None))
+    if persons.find(agency) is not None:
+        raise NaturalPerson("Agencies have no such source")
     if caller.role != "operator" and agency not in caller.sources:
         raise Forbidden("This desk is another agency's.")
     reading.viewer(request)

@@ -187,7 +187,7 @@ def _command(request: web.Request, found: Subject, opening: EventType, kind: Cas
         "data": data,
     }
     body = orjson.dumps(event, option=orjson.OPT_INDENT_2).decode()
-    address = f"{'https' if sessions.is_secure(request) else 'http'}://{request.host}/v1/events"
+    address = f"{sessions.address(request)}/v1/events"
     return (
         f"curl -sS {shlex.quote(address)} \\\n"
         '  -H "Authorization: Bearer $CREDITSVC_KEY" \\\n'

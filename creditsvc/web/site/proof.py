@@ -93,9 +93,7 @@ def _name(found: OnShow) -> str:
 
 def _address(request: web.Request) -> str:
     """Give where the verifier is, as a word of a shell."""
-    return shlex.quote(
-        f"{'https' if sessions.is_secure(request) else 'http'}://{request.host}/v1/log/verifier.py"
-    )
+    return shlex.quote(f"{sessions.address(request)}/v1/log/verifier.py")
 
 
 SEQUENCE = Parameter(
