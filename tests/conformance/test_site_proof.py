@@ -102,7 +102,7 @@ async def test_the_public_is_shown_a_statement_in_part_and_the_organisation_whol
         await browser.sign_in(running.keys["entity"])
         page = await browser.get(f"{ONE}/events/3")
         answer = await browser.get(f"{ONE}/events/3/evidence")
-        assert answer.headers["Cache-Control"] == "private, no-store"
+        assert answer.headers["Cache-Control"] == "no-store"
         assert WORDS in page.text
         assert WORDS in answer.html
     (command,) = [text for text in page.pre if text.startswith("creditsvc verify")]

@@ -68,7 +68,7 @@ async def evidence(request: web.Request) -> web.StreamResponse:
         content_type="application/json",
         headers={
             "Content-Disposition": f'attachment; filename="{_name(found)}"',
-            "Cache-Control": "private, no-store" if sessions.SESSION in request else "no-cache",
+            "Cache-Control": "no-store" if sessions.SESSION in request else "no-cache",
             "Vary": "Authorization, Cookie",
         },
     )

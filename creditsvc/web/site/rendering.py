@@ -66,7 +66,7 @@ def page(
         status=status,
         content_type="text/html",
         headers={
-            "Cache-Control": keep if auth.caller(request).role == "public" else "private, no-store",
+            "Cache-Control": keep if auth.caller(request).role == "public" else "no-store",
             "Vary": "Accept-Language, Cookie",
             "Content-Language": "zh-CN" if t.language == "zh" else "en",
             "Content-Security-Policy": CSP,
