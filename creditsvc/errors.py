@@ -49,6 +49,12 @@ class Forbidden(Refusal):
     slug, status, title = "forbidden", 403, "This key may not do that"
 
 
+class ForeignForm(Refusal):
+    """A form that was not sent from a page of this service, or not in its session."""
+
+    slug, status, title = "foreign-form", 403, "This form did not come from here"
+
+
 class PurposeMissing(Refusal):
     """A query that is written down with its purpose has to have one."""
 

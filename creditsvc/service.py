@@ -95,6 +95,7 @@ def _leaves(group: BaseExceptionGroup[Exception]) -> list[Exception]:
 
 async def _run(settings: Settings) -> None:
     _check_witnesses(settings)
+    _check_secret(settings)
     with _bound(settings) as listening, tempfile.TemporaryDirectory(prefix="creditsvc-") as metrics:
         workers = Workers(settings, listening, metrics)
         async with workers.begun(), _database(settings) as database:
@@ -115,6 +116,14 @@ def _check_witnesses(settings: Settings) -> None:
         from creditsvc.ledger import cosigners  # noqa: PLC0415  a client for HTTP, which only the sequencer needs
 
         cosigners.parse(settings.log_witnesses)
+
+
+def _check_secret(settings: Settings) -> None:
+    """Refuse a secret of the pages that is set and cannot be used."""
+    if settings.site_secret_file:
+        from creditsvc.web import secret  # noqa: PLC0415  as above
+
+        secret.check(settings)
 
 
 async def _prepare(dsn: str, settings: Settings) -> None:

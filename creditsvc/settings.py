@@ -54,6 +54,9 @@ class Settings:
     seal_passphrase_file: str = ""  # a file, since the environment is shown to more eyes than files are
     fonts_dir: str = ""  # where the Chinese fonts of reports are; unset: where systems have them
 
+    site_secret_file: str = ""  # what sessions of the pages are sealed with: one for all hosts
+    site_secure: bool = False  # browsers come by HTTPS, though requests do not: a proxy has TLS
+
     purpose_required: bool = False  # refuse partners who do not say what they ask for
     erase_after_days: int = (
         30  # from when a record retires: time to correct it, and for readers to hear of it

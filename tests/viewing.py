@@ -244,6 +244,27 @@ WAYS: dict[str, Callable[[Asked], Awaitable[str]]] = {
 }
 
 
+R1 = f"record=R1&source={SOURCE}"
+# The pages that tell of the record, each with the letters of whose answer it stands beside.
+PAGES = {
+    "event-page": ("V", "/events/1"),
+    "event-evidence": ("V", "/events/1/evidence"),
+    "objection-page": ("Rr", f"/objection?{R1}"),
+    "repair-page": ("Rr", f"/repair?{R1}"),
+    "cases-page": ("C", "/cases"),
+    "case-page": ("Rr", f"/case?{R1}&kind=objection&number=O1"),
+}
+WITH_CASE = frozenset({"objected", "disputed"})
+
+
+async def shown_by_page(service: Service, kind: str, viewer: str, name: str) -> bool:
+    """Whether a page tells of the record."""
+    key = f"entity {kind}" if viewer == "entity" else viewer
+    status, content = await ask(service, key, f"/entities/{entity_of(kind)}{PAGES[name][1]}")
+    assert status == 200 or status in {401, 403, 404}, (status, content)
+    return status == 200 and (name != "cases-page" or b"/case?" in content)
+
+
 async def cell(service: Service, kind: str, viewer: str) -> str:
     asked = Asked(service, kind, viewer)
     return "".join([await way(asked) for way in WAYS.values()])

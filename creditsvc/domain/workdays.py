@@ -55,6 +55,15 @@ class Due:
     certain: bool
 
 
+def left(now: datetime, at: datetime, zone: ZoneInfo, calendar: Calendar) -> int:
+    """Count the working days that are left behind today until a clock is over; below 0: since it was over."""
+    today, last = now.astimezone(zone).date(), (at - instants.TICK).astimezone(zone).date()
+    first, final = min(today, last), max(today, last)
+    days = (first + _DAY * number for number in range(1, (final - first).days + 1))
+    count = sum(calendar.works(day) for day in days)
+    return count if today <= last else -count
+
+
 def due(since: datetime, clock: Clock, zone: ZoneInfo, calendar: Calendar = UNKNOWN) -> Due:
     """Tell when a clock is over: at the end of its last day, in the zone of the entity's authorities.
 

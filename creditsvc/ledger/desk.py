@@ -8,6 +8,7 @@ from creditsvc.domain import instants
 from creditsvc.ledger.entries import Row
 from creditsvc.ledger.open_cases import SQL
 from creditsvc.ledger.pages import EPOCH, Cursor, Page
+from creditsvc.store import clients
 from creditsvc.store.database import Pool
 
 START = Cursor(EPOCH, 0)
@@ -31,6 +32,12 @@ async def of_agency(
             SQL.desk, agency, own, after.as_of, after.after, wanted.kind, wanted.overdue, limit + 1
         )
     return _page(rows, limit)
+
+
+async def known_agencies(pool: Pool) -> dict[str, str]:
+    """Give every agency that is known, by its source, with what it is called."""
+    async with pool.acquire() as connection:
+        return {one.source: one.name for one in await clients.list_agencies(connection)}
 
 
 async def of_entity(

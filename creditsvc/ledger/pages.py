@@ -68,6 +68,16 @@ class Shown:
     seen: Seen
 
 
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A record as a viewer sees it (``item``), and as it is."""
+
+    item: dict[str, Any]
+    record: Record
+    evaluation: Evaluation
+    seen: Seen
+
+
 class Pages:
     """Reads lists of one entity. Every item is as it stood at the instant given, whatever comes later."""
 
@@ -117,12 +127,23 @@ class Pages:
                 return
             after = rows[-1]["sequence"]
 
+    async def record(self, entity: str, viewer: Viewer, at: datetime, key: RecordKey) -> Looked | None:
+        """Give one record, if the viewer sees it."""
+        found = (await self._folded(entity, [key], at, 0)).get(key)
+        if found is None:
+            return None
+        record, evaluation = found
+        catalogue, zone = self._rules.catalogue, instants.zone_of(entity)
+        seen = viewer.seen(record, evaluation, catalogue)
+        item = record_item(record, evaluation, seen, catalogue, zone)
+        return Looked(item, record, evaluation, seen) if seen else None
+
     async def history(
         self, entity: str, viewer: Viewer, at: datetime, *, after: int, limit: int, charge: Charge = free
     ) -> Page:
         """List events, oldest first, of the records that the viewer sees."""
         page = await self.events(entity, viewer, at, after=after, limit=limit, charge=charge)
-        return Page([_event_item(one) for one in page.items], page.next)
+        return Page([event_item(one) for one in page.items], page.next)
 
     async def events(
         self, entity: str, viewer: Viewer, at: datetime, *, after: int, limit: int, charge: Charge = free
@@ -229,7 +250,8 @@ async def _page(found: AsyncIterator[tuple[int, Any]], at: datetime, limit: int)
     return Page(items, None)
 
 
-def _event_item(shown: Shown) -> dict[str, Any]:
+def event_item(shown: Shown) -> dict[str, Any]:
+    """Write an event as histories list it."""
     row = shown.row
     return {
         "sequence": row["sequence"],

@@ -68,7 +68,22 @@ from creditsvc.web.limits import LIMITS, Limits
 from creditsvc.web.middleware import TABLE, edge, finish_headers
 from creditsvc.web.probes import READINESS, Readiness
 from creditsvc.web.routes import Route
-from creditsvc.web.site import about, assets, home, operator, organisation, rendering, report, statistics
+from creditsvc.web.sessions import SESSIONS, Sessions
+from creditsvc.web.site import (
+    about,
+    assets,
+    case,
+    home,
+    objection,
+    operator,
+    organisation,
+    proof,
+    rendering,
+    report,
+    statistics,
+)
+from creditsvc.web.site import desk as desk_pages
+from creditsvc.web.site import session as session_pages
 
 ROUTES: tuple[Route, ...] = (
     *events.ROUTES,
@@ -95,6 +110,11 @@ ROUTES: tuple[Route, ...] = (
     *statistics.ROUTES,
     *operator.ROUTES,
     *assets.ROUTES,
+    *session_pages.ROUTES,
+    *objection.ROUTES,
+    *proof.ROUTES,
+    *desk_pages.ROUTES,
+    *case.ROUTES,
 )
 
 
@@ -105,6 +125,7 @@ def application(settings: Settings, dsn: str, routes: Iterable[Route] = ROUTES) 
     app[SETTINGS] = settings
     app[DSN] = dsn
     app[LIFECYCLE] = Lifecycle()
+    app[SESSIONS] = Sessions(settings)
     app[CATALOGUE] = catalogue.load()
     app[LIMITS] = Limits(settings)
     app[READINESS] = Readiness()

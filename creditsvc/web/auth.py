@@ -74,8 +74,14 @@ class Keyring:
         same = hmac.compare_digest(given, key.secret_sha256 if key is not None else bytes(32))
         if key is None or not same or not _holds(key):
             raise not_valid()
-        sources = key.sources if key.entity is None else frozenset({party(key.entity)})
-        return Caller(key.role, key.key_id, key.client_id, sources, key.entity, key.purpose)
+        return _caller(key)
+
+    async def holder(self, key_id: str) -> Caller:
+        """Find who holds a key whose secret was shown before; ``Unauthenticated`` once it is closed."""
+        key = await self._key(key_id)
+        if key is None or not _holds(key):
+            raise not_valid()
+        return _caller(key)
 
     async def _key(self, key_id: str) -> Key | None:
         now_s = time.monotonic()
@@ -113,6 +119,11 @@ def _holds(key: Key) -> bool:
     if key.revoked_at is not None:
         return False
     return key.expires_at is None or datetime.now(UTC) < key.expires_at
+
+
+def _caller(key: Key) -> Caller:
+    sources = key.sources if key.entity is None else frozenset({party(key.entity)})
+    return Caller(key.role, key.key_id, key.client_id, sources, key.entity, key.purpose)
 
 
 def not_valid() -> Unauthenticated:

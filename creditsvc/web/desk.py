@@ -53,10 +53,10 @@ async def agency_desk(request: web.Request) -> web.Response:
     if sources is not None and agency not in sources:
         raise Forbidden("This desk is another agency's.")
     reading.viewer(request)
-    overdue = _one_of(request, "overdue", FLAGS)
-    wanted = desk.Wanted(_one_of(request, "kind", KINDS), None if overdue is None else overdue == "true")
+    overdue = one_of(request, "overdue", FLAGS)
+    wanted = desk.Wanted(one_of(request, "kind", KINDS), None if overdue is None else overdue == "true")
     count = reading.limit(request, DEFAULT_PAGE, LONGEST_PAGE)
-    page = await desk.of_agency(request.app[LOOKUP_POOL], agency, sources, wanted, _after(request), count)
+    page = await desk.of_agency(request.app[LOOKUP_POOL], agency, sources, wanted, after(request), count)
     asking.about(request, (item["entity"] for item in page.items))
     return _answer(request, "agency", agency, page)
 
@@ -68,16 +68,16 @@ async def entity_cases(request: web.Request) -> web.Response:
     reading.viewer(request, entity)
     sources = caller.sources if caller.role == "agency" else None
     count = reading.limit(request, DEFAULT_PAGE, LONGEST_PAGE)
-    page = await desk.of_entity(request.app[LOOKUP_POOL], entity, sources, _after(request), count)
+    page = await desk.of_entity(request.app[LOOKUP_POOL], entity, sources, after(request), count)
     return _answer(request, "entity", entity, page)
 
 
-def _after(request: web.Request) -> Cursor:
+def after(request: web.Request) -> Cursor:
     text = request.query.get("cursor")
     return desk.START if text is None else Cursor.parse(text)
 
 
-def _one_of(request: web.Request, name: str, known: Sequence[str]) -> str | None:
+def one_of(request: web.Request, name: str, known: Sequence[str]) -> str | None:
     text = request.query.get(name)
     if text is None or text in known:
         return text

@@ -76,6 +76,12 @@ def _parse_long(body: bytes) -> Any:
 
 
 async def _push_one(request: web.Request, raw: Any) -> web.Response:
+    receipt, promise = await take(request, raw)
+    return _answer(receipt.document() | {"promise": promise}, status_of(receipt))
+
+
+async def take(request: web.Request, raw: Any) -> tuple[Receipt, str | None]:
+    """Take one event from whoever calls: gives its receipt and the promise, or raises the refusal."""
     event = _admit(request, raw, datetime.now(UTC))
     if isinstance(event, Event):
         (outcome,) = await request.app[APPEND].submit([event])
@@ -84,9 +90,11 @@ async def _push_one(request: web.Request, raw: Any) -> web.Response:
     _count([outcome])
     if isinstance(outcome, Refusal):
         raise outcome
-    status = 201 if outcome.status == "accepted" else 200
-    promise = await request.app[PROMISES].over([outcome])
-    return _answer(outcome.document() | {"promise": promise}, status)
+    return outcome, await request.app[PROMISES].over([outcome])
+
+
+def status_of(receipt: Receipt) -> int:
+    return 201 if receipt.status == "accepted" else 200
 
 
 async def _push_batch(request: web.Request, raw: Any) -> web.Response:

@@ -27,6 +27,10 @@ TEXTS: Mapping[type[Refusal], str] = {
         "The key holds, but not for this: its role, its source or its organisation is another. Use the key "
         "that belongs to the resource."
     ),
+    errors.ForeignForm: (
+        "Forms of the pages are taken from the pages themselves only, in the session that they were opened "
+        "in. Open the page again and send its form from there. Programs use the interface at /docs."
+    ),
     errors.PurposeMissing: (
         "Queries by partners are written down with what they are for, and this one does not say. Send a word "
         "in the header Purpose, such as Purpose: loan-review, or ask whoever makes the keys for one with a "

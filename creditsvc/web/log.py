@@ -2,6 +2,7 @@
 
 import re
 from base64 import b64encode
+from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
@@ -14,6 +15,7 @@ from creditsvc import verifier
 from creditsvc.domain import canonical
 from creditsvc.errors import Malformed, NotFound, ProofPending, Violation
 from creditsvc.ledger.entries import Row, leaf_of, part_of
+from creditsvc.ledger.log import Signed
 from creditsvc.ledger.pages import Shown
 from creditsvc.ledger.tiles import Tile
 from creditsvc.web import auth, limits, reading
@@ -87,28 +89,62 @@ async def consistency(request: web.Request) -> web.Response:
 
 async def proof(request: web.Request) -> web.Response:
     """Answer with the proof that an event is in the log, to whoever is shown it or was until erased."""
+    found = await on_show(request)
+    return _text((await prove(request, found)).text, _own(request), Vary="Authorization")
+
+
+@dataclass(frozen=True, slots=True)
+class OnShow:
+    """An event that whoever asks is shown (``shown``), or was until its content was erased, and its leaf."""
+
+    entity: str
+    row: Row
+    shown: Shown | None
+    leaf: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """That an event is in the log, as a tlog-proof (C2SP) and in its parts."""
+
+    text: str
+    index: int
+    checkpoint: Signed
+    leaf_hash: bytes
+    hashes: list[bytes]
+
+
+async def on_show(request: web.Request) -> OnShow:
+    """Find the event that the path names; ``NotFound`` where whoever asks is not shown it."""
     entity = reading.entity_of(request)
     limits.charge(request, PROOF_UNITS)
     reader, viewer = request.app[READER], reading.viewer(request, entity)
     seen, viewer = await reading.moment(request, entity, viewer, None)
     sequence = _SEQUENCE.fullmatch(request.match_info["sequence"])
-    row, more = None, {}
+    row, shown = None, None
     if sequence is not None:
         place, at = int(sequence[0]), seen.moment.valid_from
         shown = await reader.pages.event(entity, viewer, at, place)
         if shown is None:
             row = next(iter(await reader.pages.erased(entity, viewer, at, (place - 1, place), 1)), None)
         else:
-            row, more = shown.row, _opening(shown)
+            row = shown.row
     if row is None:
         raise NotFound("There is no such event on show.")
-    leaf = _leaf(entity, row)
-    newest, proven = await request.app[LOG].prove(entity, {row["sequence"]: canonical.leaf_hash(leaf)})
+    return OnShow(entity, row, shown, _leaf(entity, row))
+
+
+async def prove(request: web.Request, found: OnShow) -> Proved:
+    """Prove that it is in the log; ``ProofPending`` before it is."""
+    leaf_hash = canonical.leaf_hash(found.leaf)
+    newest, proven = await request.app[LOG].prove(found.entity, {found.row["sequence"]: leaf_hash})
     if not proven:
         raise ProofPending("No checkpoint is beyond this event yet", retry_after_s=RETRY_AFTER_S)
-    extra = canonical.canonical({"leaf": orjson.loads(leaf), **more})
-    told = verifier.Proof(proven[0].index, tuple(proven[0].hashes), extra, newest.note)
-    return _text(told.text(), _own(request), Vary="Authorization")
+    more = {} if found.shown is None else _opening(found.shown)
+    extra = canonical.canonical({"leaf": orjson.loads(found.leaf), **more})
+    one = proven[0]
+    told = verifier.Proof(one.index, tuple(one.hashes), extra, newest.note)
+    return Proved(told.text(), one.index, newest, leaf_hash, one.hashes)
 
 
 async def proofs(request: web.Request) -> web.Response:

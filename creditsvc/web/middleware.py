@@ -7,11 +7,12 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from creditsvc.errors import Malformed, RateLimited, Refusal, Unauthenticated, Violation
+from creditsvc.errors import Malformed, Refusal, Violation
 from creditsvc.logs import REQUEST_ID, error_fields
-from creditsvc.web import asking, auth, limits, problems, request_ids
+from creditsvc.web import asking, auth, identity, limits, problems, request_ids, sessions
 from creditsvc.web.metrics import UNMATCHED
 from creditsvc.web.routes import ROUTE, Handler, Route
+from creditsvc.web.site.rendering import refused
 
 TABLE: web.AppKey[Mapping[web.AbstractRoute, Route]] = web.AppKey("table", Mapping)
 STARTED_S: web.RequestKey[float] = web.RequestKey("started_s", float)  # perf_counter's
@@ -70,25 +71,13 @@ async def _admit(request: web.Request) -> None:
     if route is not None and route.bare:
         check_query(request, route)
         return
-    authorization = request.headers.get("Authorization")
-    if authorization is not None:
-        request[auth.CALLER] = await _identify(request, authorization)
+    await identity.know(request, route)
     limits.charge(request, 1)
     if route is not None:
         auth.require(request[auth.CALLER], route.roles)
         check_query(request, route)
-
-
-async def _identify(request: web.Request, authorization: str) -> auth.Caller:
-    keyring = request.app[auth.KEYRING]
-    if not keyring.is_remembered(authorization) and limits.is_spent(request):
-        # Guessing keys costs what anonymous requests cost, and no more of the database than they may use.
-        raise RateLimited("The limit of this address is spent.", retry_after_s=1)
-    try:
-        return await keyring.identify(authorization)
-    except Unauthenticated:
-        limits.charge(request, 1)
-        raise
+        if route.page and route.method != "GET":
+            sessions.keep_out_foreign(request)
 
 
 def check_query(request: web.Request, route: Route) -> None:
@@ -122,11 +111,20 @@ def _refuse(request: web.Request, error: Exception, request_id: str) -> web.Resp
         # Part of an answer is out: all that is left to say is that it ends before its end.
         raise ConnectionAbortedError
     allow = error.headers.get("Allow") if isinstance(error, web.HTTPException) else None
-    response = problems.answer(refusal, request_id, allow=allow)
+    if _is_page(request) and refusal.status < 500:
+        response = refused(request, refusal)
+        problems.add_headers(response, refusal)
+    else:
+        response = problems.answer(refusal, request_id, allow=allow)
     if request.body_exists and not request.content.is_eof():
         # What is left of the body is not worth reading to keep the connection.
         response.force_close()
     return response
+
+
+def _is_page(request: web.Request) -> bool:
+    route = request.get(ROUTE)
+    return route is not None and route.page
 
 
 def template(request: web.BaseRequest) -> str:
@@ -141,15 +139,15 @@ async def finish_headers(request: web.BaseRequest, response: web.StreamResponse)
     headers[request_ids.HEADER] = request_ids.of(request)
     headers["Server"] = "creditsvc"
     headers["X-Content-Type-Options"] = "nosniff"
-    headers["Referrer-Policy"] = "no-referrer"
+    headers.setdefault("Referrer-Policy", "no-referrer")
     if response.content_type == "text/html":
         headers.setdefault("Content-Security-Policy", HTML_CSP)
         headers["Cross-Origin-Resource-Policy"] = "same-origin"
     else:
         headers["Cross-Origin-Resource-Policy"] = "cross-origin"
-    if request.method in {"GET", "HEAD"}:
-        # Public data, and no cookies to abuse: any page may read it. A page cannot send a key without a
-        # preflight, which is refused (405), so keys stay out of browsers.
+    if request.method in {"GET", "HEAD"} and sessions.SESSION not in request:
+        # Public data, and no cookie that the interface takes: any page may read it. A page cannot send a key
+        # without a preflight, which is refused (405), so no page can use one behind its reader's back.
         headers["Access-Control-Allow-Origin"] = "*"
         headers["Access-Control-Expose-Headers"] = EXPOSED
     verdict = request.get(limits.VERDICT)

@@ -144,6 +144,12 @@ def answer(refusal: Refusal, request_id: str, *, allow: str | None = None) -> we
         content_type=MEDIA_TYPE,
         headers={"Cache-Control": "no-store"},
     )
+    add_headers(response, refusal, allow)
+    return response
+
+
+def add_headers(response: web.Response, refusal: Refusal, allow: str | None = None) -> None:
+    """Set the headers that a refusal's status asks for."""
     retry_after_s = refusal.retry_after_s
     if retry_after_s is None and refusal.status in {429, 503}:
         retry_after_s = RETRY_AFTER_S
@@ -153,4 +159,3 @@ def answer(refusal: Refusal, request_id: str, *, allow: str | None = None) -> we
         response.headers["WWW-Authenticate"] = 'Bearer realm="creditsvc"'
     if allow is not None:
         response.headers["Allow"] = allow
-    return response

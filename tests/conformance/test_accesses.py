@@ -36,6 +36,12 @@ def of_one(rest: str = "", body: Any = None) -> Query:
     return Query(ONE + rest, frozenset({ENTITY}), body, f"/v1/entities/{OTHER_ENTITY}{rest}")
 
 
+def page_of_one(rest: str = "") -> Query:
+    """A page that shows more than the public's to whoever has a key."""
+    return Query(f"/entities/{ENTITY}{rest}", frozenset({ENTITY}), None, f"/entities/{OTHER_ENTITY}{rest}")
+
+
+RECORD = f"record=L1&source={SOURCE}"
 BOTH = frozenset({ENTITY, OTHER_ENTITY})
 
 # Every route, so that a new one cannot forget to say whether it answers about organisations.
@@ -84,6 +90,19 @@ QUERIES = {
     "report-check": Query("/reports"),
     "report-check-page": Query("/reports/uscc:91350100M000100Y43-065W"),
     "report-style": Query("/assets/report.css"),
+    "sign-in-page": Query("/sign-in"),
+    "sign-in": Query("/sign-in", body={}),
+    "sign-out": Query("/sign-out", body={}),
+    "objection-page": page_of_one(f"/objection?{RECORD}"),
+    "objection-form": Query(f"/entities/{ENTITY}/objection?{RECORD}", body={}),
+    "repair-page": page_of_one(f"/repair?{RECORD}"),
+    "repair-form": Query(f"/entities/{ENTITY}/repair?{RECORD}", body={}),
+    "event-page": page_of_one("/events/1"),
+    "event-evidence": page_of_one("/events/1/evidence"),
+    "desk-page": Query(f"/desk?agency={SOURCE}", frozenset({ENTITY})),
+    "cases-page": page_of_one("/cases"),
+    "case-page": page_of_one(f"/case?{RECORD}&kind=objection&number=O1"),
+    "case-form": Query(f"/entities/{ENTITY}/case?{RECORD}&number=O1", body={}),
 }
 METHODS = {route.name: route.method for route in ROUTES}
 

@@ -14,7 +14,21 @@ from tests.conformance.conftest import Service, served
 from tests.conformance.test_accesses import QUERIES
 from tests.conformance.test_roles import ALLOWED
 from tests.making import SOURCE
-from tests.viewing import KINDS, VIEWERS, WAYS, cell, entity_of, fill, fill_long_ago, from_elsewhere, name_of
+from tests.viewing import (
+    KINDS,
+    PAGES,
+    R1,
+    VIEWERS,
+    WAYS,
+    WITH_CASE,
+    cell,
+    entity_of,
+    fill,
+    fill_long_ago,
+    from_elsewhere,
+    name_of,
+    shown_by_page,
+)
 
 # A letter for each way of asking that tells of the record, in this order; `-` where it tells nothing.
 #   P L  profile, look-up      count it, in small letters where the answer is there and does not
@@ -68,7 +82,7 @@ tax            P-RHSWNFVE-A-     PLRHSWNFVE-AG
 retired        p-----Nf---A-     pl----N----AG
 """
 # Answers about organisations that are no matter of what a record is: the desk is one agency's (test_desk).
-ELSEWHERE = {"desk"}
+ELSEWHERE = {"desk", "desk-page"}
 PLENTY = dict.fromkeys(("agency_per_minute", "partner_per_minute", "other_per_minute"), 1_000_000)
 QUOTA = 60  # of each address: a unit comes back in a second, so that the hundredth part of one shows
 OWN = frozenset({"date", "x-request-id", "ratelimit"})  # headers that differ from answer to answer
@@ -106,13 +120,24 @@ async def filled(make_database) -> AsyncIterator[Service]:
 
 def test_the_table_is_whole():
     assert set(expected()) == {(kind, viewer) for kind in KINDS for viewer in VIEWERS}
-    assert {name for name, query in QUERIES.items() if query.about} == {*WAYS, *ELSEWHERE}
+    assert {name for name, query in QUERIES.items() if query.about} == {*WAYS, *PAGES, *ELSEWHERE}
 
 
 @pytest.mark.parametrize("viewer", VIEWERS)
 @pytest.mark.parametrize("kind", KINDS)
 async def test_each_viewer_is_told_what_the_table_says_by_every_route(filled: Service, kind, viewer):
     assert await cell(filled, kind, viewer) == expected()[kind, viewer]
+
+
+@pytest.mark.parametrize("viewer", VIEWERS)
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_page_tells_what_the_interface_tells(filled: Service, kind, viewer):
+    at_work = viewer in {"operator", "entity"} or "agency" in viewer
+    for name, (letters, _) in PAGES.items():
+        told = not set(letters).isdisjoint(expected()[kind, viewer])
+        if name == "case-page":
+            told = told and at_work and kind in WITH_CASE
+        assert await shown_by_page(filled, kind, viewer, name) == told, name
 
 
 # Whom the public is told nothing of, and one that nothing is on record of, with identifiers of one length.
@@ -125,7 +150,7 @@ UNKNOWN = "usdot:799999"
 def paths(route: Route, entity: str) -> list[str]:
     """Each way of asking by a route for one organisation: now, and as of instants that have passed."""
     path = route.path.replace("{entity}", entity).replace("{sequence}", "1").replace("{client}", "partner")
-    given = [""]
+    given = [R1] if "record" in route.query_names else [""]
     if "as_of" in route.query_names:
         given += [
             f"as_of={at}" for at in ("2026-01-01T00:00:00Z", datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
@@ -151,6 +176,7 @@ async def told(service: Service, method: str, path: str, entity: str, body=None)
     data = None if body is None else orjson.dumps(body)
     async with service.session.request(method, path, data=data, headers=headers) as answer:
         content = (await answer.read()).replace(entity.encode(), b"usdot:n")
+        content = content.replace(entity.partition(":")[2].encode(), b"n")
         content = content.replace(answer.headers["X-Request-Id"].encode(), b"request")
         left = answer.headers["RateLimit"].split(";")[1]
         named = {name: value for name, value in answer.headers.items() if name.lower() not in OWN}

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
 from functools import wraps
+from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
@@ -43,3 +44,11 @@ def end_of(day: date, entity: str) -> datetime:
     """Give the last instant of a day where the organisation is, or now if the day is not over."""
     over = instants.start_of(day + timedelta(days=1), instants.zone_of(entity)) - timedelta(microseconds=1)
     return min(over, datetime.now(UTC))
+
+
+def local(zone: ZoneInfo, instant: datetime | str | None) -> datetime | None:
+    """Give an instant where the organisation is: its days are counted there."""
+    if instant is None:
+        return None
+    found = instants.parse(instant) if isinstance(instant, str) else instant
+    return found.astimezone(zone)

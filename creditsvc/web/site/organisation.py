@@ -22,7 +22,7 @@ from creditsvc.web.keys import CATALOGUE, READER, RULES, SCORES
 from creditsvc.web.parameters import ENTITY
 from creditsvc.web.routes import Parameter, Response
 from creditsvc.web.site import chart
-from creditsvc.web.site.answering import agency_names, end_of, in_words
+from creditsvc.web.site.answering import agency_names, end_of, in_words, local
 from creditsvc.web.site.home import LANGUAGE, PAGE_RESPONSE, html
 from creditsvc.web.site.rendering import page
 
@@ -71,8 +71,9 @@ async def organisation(request: web.Request) -> web.StreamResponse:
         today=datetime.now(zone).date(),
         first_day=first.astimezone(zone).date(),
         zone=zone,
+        now=instants.text(datetime.now(UTC)),
         chart=_chart(request, shown, at or datetime.now(UTC)),
-        local=partial(_local, zone),
+        local=partial(local, zone),
         last_day=partial(_last_day, zone),
         model=request.app[RULES].model(seen.moment.valid_from, zone),
         rules=_rule_titles(request.app[CATALOGUE]),
@@ -144,14 +145,6 @@ def _chart(request: web.Request, shown: Shown, until: datetime) -> chart.Chart |
     )
     least, most = min([least, *values]), max([most, *values])
     return chart.draw(shown.course, until, least, most) if most > least else None
-
-
-def _local(zone: ZoneInfo, instant: datetime | str | None) -> datetime | None:
-    """Give an instant where the organisation is: its days are counted there."""
-    if instant is None:
-        return None
-    found = instants.parse(instant) if isinstance(instant, str) else instant
-    return found.astimezone(zone)
 
 
 def _last_day(zone: ZoneInfo, until: str) -> date:

@@ -6,8 +6,9 @@ from urllib.parse import urlencode
 import jinja2
 from aiohttp import web
 
+from creditsvc.domain import persons
 from creditsvc.errors import Refusal
-from creditsvc.web import metrics
+from creditsvc.web import auth, metrics, sessions
 from creditsvc.web.keys import CATALOGUE
 from creditsvc.web.site.assets import PATHS
 from creditsvc.web.site.language import COOKIE, KEPT_S, LANGUAGES, language_of, words
@@ -54,6 +55,8 @@ def page(
             others={other: _address(request, other, repeat=repeat) for other in LANGUAGES},
             assets=PATHS,
             path=request.path,
+            signed=auth.caller(request) if sessions.SESSION in request else None,
+            form_token=sessions.form_token(request),
             catalogue=request.app[CATALOGUE],
             **context,
         )
@@ -63,10 +66,12 @@ def page(
         status=status,
         content_type="text/html",
         headers={
-            "Cache-Control": keep,
+            "Cache-Control": keep if auth.caller(request).role == "public" else "no-store",
             "Vary": "Accept-Language, Cookie",
             "Content-Language": "zh-CN" if t.language == "zh" else "en",
             "Content-Security-Policy": CSP,
+            # Without a referrer browsers would not say either that a form came from here.
+            "Referrer-Policy": "same-origin",
         },
     )
     if request.query.get("language") in LANGUAGES:
@@ -75,8 +80,11 @@ def page(
 
 
 def _address(request: web.Request, language: str, *, repeat: bool) -> str:
-    path, query = (request.path, request.query) if repeat else ("/", {})
-    return f"{path}?{urlencode({**query, 'language': language})}"
+    """Give the address of the same page in a language; never with a person's number that was sent."""
+    if not repeat or persons.find(request.path) is not None:
+        return f"/?{urlencode({'language': language})}"
+    kept = {name: value for name, value in request.query.items() if persons.find(value) is None}
+    return f"{request.rel_url.raw_path}?{urlencode({**kept, 'language': language})}"
 
 
 def refused(request: web.Request, refusal: Refusal, **context: Any) -> web.Response:
@@ -88,7 +96,7 @@ def refused(request: web.Request, refusal: Refusal, **context: Any) -> web.Respo
         "refused.html",
         status=refusal.status,
         keep="no-store",
-        repeat=False,
+        repeat=refusal.status == 401,  # to come back to once one has signed in
         title=t.maybe(f"problem.{refusal.slug}", refusal.title),
         told=t.maybe(f"problem.{refusal.slug}.told", refusal.detail),
         slug=refusal.slug,
