@@ -96,7 +96,10 @@ async def erased(api):
 async def taken_in_time(api, event):
     """Push until it is taken: what was recorded so long ago has waited too long until it has its place."""
     async with asyncio.timeout(PATIENCE_S):
-        while (await api.push("agency", [event])).document["results"][0]["status"] == "rejected":
+        while True:
+            answer = await api.push("agency", [event])
+            if answer.document["results"][0]["status"] == "accepted":
+                return
             await asyncio.sleep(0.2)
 
 
