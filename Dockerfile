@@ -34,7 +34,8 @@ LABEL org.opencontainers.image.title="creditsvc" \
       org.opencontainers.image.base.name="docker.io/library/python:3.13-slim"
 
 # A fixed number, so that a volume's owner means the same on every host.
-RUN groupadd --system --gid 10001 creditsvc \
+RUN apt-get update && apt-get install -y --no-install-recommends fonts-noto-cjk && rm -rf /var/lib/apt/lists/* \
+    && groupadd --system --gid 10001 creditsvc \
     && useradd --system --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/creditsvc creditsvc \
     && install --directory --owner=creditsvc --group=creditsvc --mode=0700 /var/lib/creditsvc
 COPY --from=build /opt/creditsvc /opt/creditsvc

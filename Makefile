@@ -1,4 +1,5 @@
-# Two commands matter: `make run` and `make test`. Both need Python 3.11 to 3.13 and nothing else.
+# Two commands matter: `make run` and `make test`. Both need Python 3.11 to 3.13; the tests of pages and reports also
+# Chromium, Chinese fonts and pdftotext, which `.ci/run` installs on Debian.
 # The machine's own pip configuration says where packages come from; the lock files say which, by hash.
 
 .DEFAULT_GOAL := help
