@@ -197,7 +197,7 @@ class Service:
             try:
                 yield connection
             finally:
-                await connection.close()
+                connection.terminate()  # its server may be gone by now: there is nobody to say goodbye to
 
     async def key(self, role: Role, **given: Any) -> str:
         async with self.database() as connection:
