@@ -95,7 +95,8 @@ class Service:
         """The worker that has the connection to a client's port."""
         local, remote = f"0100007F:{self.port:04X}", f"0100007F:{port:04X}"
         rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-        (inode,) = (row[9] for row in rows if (row[1], row[2]) == (local, remote))
+        # What is read in parts may have a row twice.
+        (inode,) = {row[9] for row in rows if (row[1], row[2]) == (local, remote) and row[9] != "0"}
         for pid in self.workers:
             for descriptor in Path(f"/proc/{pid}/fd").iterdir():
                 with contextlib.suppress(FileNotFoundError):
@@ -196,7 +197,7 @@ class Service:
             try:
                 yield connection
             finally:
-                await connection.close()
+                connection.terminate()  # its server may be gone by now: there is nobody to say goodbye to
 
     async def key(self, role: Role, **given: Any) -> str:
         async with self.database() as connection:

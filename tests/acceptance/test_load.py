@@ -92,7 +92,7 @@ async def database(installed: Installation) -> AsyncIterator[asyncpg.Connection]
     try:
         yield connection
     finally:
-        await connection.close()
+        connection.terminate()  # its server may have been killed meanwhile: there is nobody to say goodbye to
 
 
 @asynccontextmanager
