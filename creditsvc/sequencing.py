@@ -11,7 +11,6 @@ import logging
 import os
 import signal
 import sys
-from contextlib import suppress
 from datetime import timedelta
 
 import uvloop
@@ -20,8 +19,9 @@ from prometheus_client import values
 from creditsvc import logs
 from creditsvc.errors import Refusal
 from creditsvc.logs import error_fields
-from creditsvc.parent import READY, SEQUENCER, told
+from creditsvc.parent import KILL_GRACE_S, READY, SEQUENCER, end_within, told
 from creditsvc.settings import Settings
+from creditsvc.tasks import ended
 
 log = logging.getLogger("creditsvc.sequencing")
 
@@ -81,10 +81,8 @@ async def _work(settings: Settings) -> None:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # nobody reads the pipe any more
         await asyncio.wait((*running, stopping), return_when=asyncio.FIRST_COMPLETED)
         loop.remove_reader(sys.stdin.fileno())
-        for task in running:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        end_within(KILL_GRACE_S)
+        await ended(*running)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-from contextlib import suppress
 
 from creditsvc.errors import Unavailable
 from creditsvc.ledger import measures
 from creditsvc.ledger.failures import AGAIN
 from creditsvc.store.database import Pool, load_queries
+from creditsvc.tasks import ended
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +54,4 @@ class Backlog:
         self._full = full
 
     async def close(self) -> None:
-        self._watching.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._watching
+        await ended(self._watching)

@@ -6,13 +6,13 @@ However many wait in a worker, one task looks for them all, and none while nobod
 import asyncio
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
 from creditsvc.errors import RateLimited, Unavailable
 from creditsvc.ledger.feed import SQL
 from creditsvc.store.database import Pool
+from creditsvc.tasks import ended
 
 TICK_S = 0.05  # between looks for who need not wait any more
 LOOK_TICKS = 4  # between looks for a new checkpoint, which are signed about every second
@@ -166,6 +166,4 @@ class Tips:
 
     async def close(self) -> None:
         if self._looking is not None:
-            self._looking.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._looking
+            await ended(self._looking)

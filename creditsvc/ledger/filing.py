@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-from contextlib import suppress
 from time import perf_counter
 
 from creditsvc.ledger import measures
 from creditsvc.ledger.accesses import SQL
 from creditsvc.store.database import Pool
+from creditsvc.tasks import ended
 
 GROUP_ENTITIES = 1_000  # filed, or removed, in one transaction
 PAUSE_S = 2.0  # between sweeps that found little
@@ -27,9 +27,7 @@ class Filing:
         self._sweeping = asyncio.create_task(self._sweep(), name="filing")
 
     async def close(self) -> None:
-        self._sweeping.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._sweeping
+        await ended(self._sweeping)
 
     async def _sweep(self) -> None:
         while True:

@@ -15,7 +15,6 @@ from base64 import b64encode
 from collections.abc import Sequence
 
 from creditsvc.ledger.folds import in_thread
-from creditsvc.ledger.receipts import Receipt
 from creditsvc.ledger.signing import Identity, Signer, receipt_signer
 from creditsvc.settings import Settings
 from creditsvc.verifier import root_of
@@ -37,11 +36,11 @@ class Promises:
         signer = receipt_signer(settings, identity)
         return cls(signer, identity.origin, math.ceil(settings.log_max_delay_s))
 
-    async def over(self, receipts: Sequence[Receipt]) -> str | None:
-        """Promise for all of some receipts; None for none."""
-        if not receipts:
+    async def over(self, leaf_hashes: Sequence[bytes]) -> str | None:
+        """Promise for all receipts with these leaves; None for none."""
+        if not leaf_hashes:
             return None
-        return await in_thread(len(receipts), lambda: self._over([one.leaf_hash for one in receipts]))
+        return await in_thread(len(leaf_hashes), lambda: self._over(leaf_hashes))
 
     def _over(self, leaf_hashes: Sequence[bytes]) -> str:
         root = b64encode(root_of(leaf_hashes)).decode()

@@ -7,7 +7,6 @@ working days is reckoned again, for an edition may also put right what an earlie
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from datetime import UTC, datetime, time
 from time import perf_counter
 
@@ -16,6 +15,7 @@ from creditsvc.domain.standing import Rules
 from creditsvc.ledger import measures, open_cases
 from creditsvc.ledger.append import refold
 from creditsvc.store.database import Pool
+from creditsvc.tasks import ended
 
 BATCH = 500  # clocks reckoned in one transaction
 GROUP_RECORDS = 100  # folded in one transaction
@@ -44,11 +44,7 @@ class Reckoning:
         ]
 
     async def close(self) -> None:
-        for task in self._running:
-            task.cancel()
-        for task in self._running:
-            with suppress(asyncio.CancelledError):
-                await task
+        await ended(*self._running)
 
     async def _repeat(self, what: str, once: Callable[[], Awaitable[float]]) -> None:
         while True:

@@ -6,7 +6,6 @@ At midnight very many fall due together, so those asked for at the same moment s
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 from time import perf_counter
 
 from creditsvc.domain.catalogue import load as load_catalogue
@@ -19,6 +18,7 @@ from creditsvc.ledger.entries import Session
 from creditsvc.ledger.failures import AGAIN, ReleaseUnknown
 from creditsvc.settings import Settings
 from creditsvc.store.database import Pool, append_pool
+from creditsvc.tasks import ended
 
 log = logging.getLogger(__name__)
 
@@ -111,9 +111,7 @@ class Refolder:
             return await _due(connection, schedule)
 
     async def close(self) -> None:
-        self._sweeping.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._sweeping
+        await ended(self._sweeping)
         if self._running is not None:
             await self._running
 

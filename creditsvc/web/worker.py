@@ -20,7 +20,7 @@ from prometheus_client import values
 from creditsvc import logs
 from creditsvc.errors import Refusal
 from creditsvc.logs import error_fields
-from creditsvc.parent import KILL_GRACE_S, READY, told
+from creditsvc.parent import KILL_GRACE_S, READY, end_within, told
 from creditsvc.settings import Settings
 
 log = logging.getLogger("creditsvc.web.worker")
@@ -73,8 +73,7 @@ async def _work(app: web.Application, settings: Settings, listening: socket.sock
     telling.cancel()
     loop.remove_reader(sys.stdin.fileno())
     app[LIFECYCLE].stopping = True
-    # Whatever hangs, the kernel ends: without a parent nobody else would.
-    signal.alarm(int(settings.drain_timeout_s + KILL_GRACE_S) + 1)
+    end_within(settings.drain_timeout_s + KILL_GRACE_S)
     await listener.stop()
 
 

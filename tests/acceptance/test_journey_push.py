@@ -4,6 +4,7 @@ import re
 
 import orjson
 
+from creditsvc.ledger.writer import GROUP_EVENTS
 from tests.interface import new_subject, problem
 from tests.making import OTHER_SOURCE, SOURCE, raw
 from tests.processes import BATCH
@@ -91,6 +92,25 @@ async def test_a_batch_is_answered_in_order_and_its_problems_point_into_it(api, 
     assert [error["pointer"] for error in results[2]["problem"]["errors"]] == ["/2/source"]
     assert [error["pointer"] for error in results[3]["problem"]["errors"]] == ["/3/subject"]
     assert [error["pointer"] for error in results[7]["problem"]["errors"]] == ["/7/data/colour"]
+
+
+async def test_a_batch_of_several_parts_is_one_batch_and_what_is_too_deep_fails_alone(api, subject):
+    """Parts are appended one by one: places, identities and the promise go over all of them."""
+    deep = raw("licence.granted", "D1", subject=subject)
+    deep["data"]["scope"] = orjson.Fragment(b"[" * 600 + b"]" * 600)
+    first, last = (raw("honour.granted", f"H{place}", subject=subject) for place in (1, 2))
+    batch = [first, *[{"id": f"none-{place}"} for place in range(GROUP_EVENTS)], deep, last, first]
+    document = (await api.push("agency", batch)).document
+    results = document["results"]
+    statuses = ["accepted", *["rejected"] * (GROUP_EVENTS + 1), "accepted", "duplicate"]
+    assert [result["status"] for result in results] == statuses
+    for place, result in enumerate(results[1:-2], start=1):
+        assert result["id"] == (f"none-{place - 1}" if place <= GROUP_EVENTS else deep["id"])
+        assert result["problem"]["errors"]
+        for error in result["problem"]["errors"]:
+            assert error["pointer"].split("/")[1] == str(place)
+    assert (results[0]["sequence"], results[-2]["sequence"], results[-1]["sequence"]) == (1, 2, 1)
+    assert document["promise"].split("\n")[3] == "3"
 
 
 async def test_a_single_events_problem_points_into_it_and_a_foreign_source_is_forbidden(api, subject):
