@@ -16,6 +16,10 @@ COLUMNS_MAX = 100
 CELL_MAX_CHARS = 32_767  # as Excel has it
 TEXT_MAX_CHARS = 6_000_000  # of all cells that are taken, for each is searched for people's numbers
 
+# Of what was checked, as a browser carries it until it is sent; a full sheet has a tenth of it.
+PACKED_MAX_BYTES = 6 * 1024 * 1024
+UNPACKED_MAX_BYTES = 48 * 1024 * 1024
+
 
 def unreadable(code: str, **figures: Figure) -> SheetUnreadable:
     """Make the refusal of a sheet: a code under which each language has what is wrong and what to do."""

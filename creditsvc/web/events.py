@@ -87,7 +87,7 @@ async def take(request: web.Request, raw: Any) -> tuple[Receipt, str | None]:
         (outcome,) = await request.app[APPEND].submit([event])
     else:
         outcome = event
-    _count([outcome])
+    count([outcome])
     if isinstance(outcome, Refusal):
         raise outcome
     return outcome, await request.app[PROMISES].over([outcome])
@@ -105,15 +105,15 @@ async def _push_batch(request: web.Request, raw: Any) -> web.Response:
         raise TooLarge(
             f"A batch has at most {most} events.", [Violation("", "length", "Send several batches")]
         )
-    limits.charge(request, len(raw) / EVENTS_PER_UNIT - 1)
+    charge(request, len(raw))
     outcomes: list[Outcome] = []
     for start in range(0, len(raw), GROUP_EVENTS):
-        outcomes += await _push_chunk(request, raw[start : start + GROUP_EVENTS])
+        outcomes += await take_part(request, raw[start : start + GROUP_EVENTS])
         unavailable = next((outcome for outcome in outcomes if isinstance(outcome, Unavailable)), None)
         if unavailable is not None:  # whoever waits should hear it now, not once every part has been tried
             outcomes += [unavailable] * (len(raw) - len(outcomes))
             break
-    _count(outcomes)
+    count(outcomes)
     results = [
         outcome.document() if isinstance(outcome, Receipt) else _rejected(item, outcome, place)
         async for place, (item, outcome) in in_turns(enumerate(zip(raw, outcomes, strict=True)))
@@ -123,8 +123,16 @@ async def _push_batch(request: web.Request, raw: Any) -> web.Response:
     return _answer({"results": results, "promise": promise}, 200)
 
 
-async def _push_chunk(request: web.Request, raw: Sequence[Any]) -> list[Outcome]:
-    """Append what can be admitted of a part of a batch; every event has its outcome, whatever happens."""
+def charge(request: web.Request, events: int) -> None:
+    """Charge whoever calls for so many events in one request; ``RateLimited`` if it is too much."""
+    limits.charge(request, events / EVENTS_PER_UNIT - 1)
+
+
+async def take_part(request: web.Request, raw: Sequence[Any]) -> list[Outcome]:
+    """Append what can be admitted of a part of a batch, of at most ``GROUP_EVENTS``, from whoever calls.
+
+    Every event has its outcome, whatever happens. Charging and counting are the caller's.
+    """
     admitted: list[Event | Refusal] = []
     for place, item in enumerate(raw):
         if place % DECODED_AT_ONCE == 0:
@@ -174,10 +182,11 @@ def _repeatable(text: Any) -> str | None:
     return None
 
 
-def _count(outcomes: Sequence[Outcome]) -> None:
+def count(outcomes: Sequence[Outcome]) -> None:
+    """Count what became of events, for /metrics."""
     told = Counter(outcome.status if isinstance(outcome, Receipt) else "rejected" for outcome in outcomes)
-    for outcome, count in told.items():
-        measures.EVENTS.labels(outcome).inc(count)
+    for outcome, times in told.items():
+        measures.EVENTS.labels(outcome).inc(times)
 
 
 def _answer(document: Any, status: int) -> web.Response:
