@@ -2,8 +2,9 @@
 
 It takes seconds of a processor, and what was handed in is hostile until it is read: so nothing of it happens
 where requests are answered. One order on standard input, one answer on standard output, and the process is
-gone, with all that the file held. It has no environment, no database and no network, and may write no file.
-An order and an answer are a line of JSON, and then bytes.
+gone, with all that the file held. It has nothing of the service's environment, neither its database nor its
+secrets; what the writing of an .xlsx puts aside lies in a directory that goes with it. An order and an answer
+are a line of JSON, and then bytes.
 """
 
 import gc
@@ -28,6 +29,7 @@ from creditsvc.logs import error_fields
 SHOWN_ROWS: Final = 100  # of each sort: a page of thousands cannot be used
 PROCESSOR_MAX_S: Final = 60
 MEMORY_MAX_BYTES: Final = 2 * 1024 * 1024 * 1024
+FILE_MAX_BYTES: Final = 128 * 1024 * 1024
 _NICENESS: Final = 10  # look-ups come first
 
 Order = Mapping[str, Any]
@@ -113,7 +115,7 @@ def _confine() -> None:
     for limit, most in (
         (resource.RLIMIT_CPU, PROCESSOR_MAX_S),
         (resource.RLIMIT_AS, MEMORY_MAX_BYTES),
-        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_FSIZE, FILE_MAX_BYTES),
         (resource.RLIMIT_CORE, 0),
     ):
         resource.setrlimit(limit, (most, most))

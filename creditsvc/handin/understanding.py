@@ -15,15 +15,19 @@ from creditsvc.handin.cells import Cell
 from creditsvc.handin.checking import Checked, CheckedRow
 
 _SHOWN_CHARS: Final = 60
+_AS_USUAL: Final = frozenset(("nothing", "no-end", "amount"))
 _PLAIN_AMOUNT: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A cell that was read otherwise than it is written: how, as what, and for an amount in yuan."""
+    """A cell that was read otherwise than it is written: how, as what, and an amount in yuan.
+
+    Nothing, no end, and an amount in plain figures are as sheets usually have them.
+    """
 
     column: str
-    code: str  # nothing, no-end, day, code, line, amount (written as it should be), money (not so)
+    code: str  # nothing, no-end, day, code, line, amount (in plain figures) or money (written otherwise)
     written: str
     read: str
 
@@ -41,7 +45,7 @@ class Understood:
 
     @property
     def cleaned(self) -> bool:
-        return any(note.code != "amount" for note in self.notes)
+        return any(note.code not in _AS_USUAL for note in self.notes)
 
 
 def understood(row: CheckedRow, checked: Checked, catalogue: Catalogue) -> Understood:

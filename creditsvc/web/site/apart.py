@@ -7,6 +7,7 @@ import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
@@ -63,6 +64,12 @@ class Apart:
             self._inside -= 1
 
     async def _performed(self, order: Mapping[str, Any], content: bytes) -> tuple[dict[str, Any], bytes]:
+        with TemporaryDirectory(prefix="creditsvc-sheet-") as folder:
+            return await self._carried_out(order, content, folder)
+
+    async def _carried_out(
+        self, order: Mapping[str, Any], content: bytes, folder: str
+    ) -> tuple[dict[str, Any], bytes]:
         # With none of the service's environment: its database and its secrets are not for this process.
         environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONUTF8": "1"}
         process = await asyncio.create_subprocess_exec(
@@ -70,7 +77,7 @@ class Apart:
             stdin=PIPE,
             stdout=PIPE,
             stderr=DEVNULL,
-            env=environment,
+            env=environment | {"TMPDIR": folder},
         )
         self._running.add(process)
         try:

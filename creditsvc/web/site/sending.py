@@ -76,7 +76,7 @@ async def send(request: web.Request) -> web.StreamResponse:
     events.charge(request, sent.rows)
     answer, begin, end = _begun(request, sent)
     await answer.prepare(request)
-    await answer.write(begin.encode())
+    await answer.write((begin + _rendered(request, "step.html", sent=sent)).encode())
     for part in packing.parts(lines, min(GROUP_EVENTS, request.app[SETTINGS].batch_max_events)):
         decided = sent.add(part, await _taken(request, part))
         await answer.write(_rendered(request, "step.html", sent=sent).encode())
