@@ -7,8 +7,11 @@ import aiohttp
 import orjson
 from cryptography.fernet import Fernet
 
+from creditsvc.store.clients import create_key
+from creditsvc.store.database import connect
 from tests.browsing import Browser, Page
-from tests.conformance.conftest import Service
+from tests.conformance.conftest import Service, with_keys
+from tests.making import OTHER_SOURCE, SOURCE
 
 SHEET = "application/octet-stream"
 
@@ -77,3 +80,13 @@ async def signed(service: Service, role: str, language: str = "en") -> Browser:
     browser = Browser(service.url, language)
     await browser.sign_in(service.keys[role])
     return browser
+
+
+async def agencies(service: Service) -> Service:
+    """With keys of every role, of another agency, and of another client of the same one."""
+    await with_keys(service)
+    connection = await connect(service.dsn)
+    for role, source in (("another agency", OTHER_SOURCE), ("a colleague", SOURCE)):
+        service.keys[role] = await create_key(connection, "agency", client_id=role, sources=[source])
+    await connection.close()
+    return service

@@ -7,6 +7,7 @@ cells, so that its cells can be shown.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 from creditsvc.domain.catalogue import Catalogue
@@ -74,7 +75,7 @@ def _notes(row: CheckedRow, checked: Checked, catalogue: Catalogue) -> Iterator[
                 yield Note(key, "no-end", _short(text), "")
             elif holds == "money":
                 plain = _PLAIN_AMOUNT.fullmatch(text)
-                yield Note(key, "amount" if plain else "money", _short(text), read)
+                yield Note(key, "amount" if plain else "money", _short(text), f"{Decimal(read):,}")
             elif read != text:
                 yield Note(key, _READ_AS[holds], _short(text), _short(read))
 

@@ -14,12 +14,11 @@ import orjson
 from aiohttp import web
 
 from creditsvc.errors import Internal, Unavailable
-from creditsvc.handin.bounds import unreadable
+from creditsvc.handin import bounds
 
 AT_ONCE = 1  # in each worker: beside it requests are to be answered
 WAITING_MAX = 4
 WAIT_MAX_S = 30.0
-TAKES_MAX_S = 60.0
 RETRY_AFTER_S = 10
 
 log = logging.getLogger("creditsvc.web")
@@ -81,10 +80,10 @@ class Apart:
         )
         self._running.add(process)
         try:
-            async with asyncio.timeout(TAKES_MAX_S):
+            async with asyncio.timeout(bounds.TIME_MAX_S):
                 written, _ = await process.communicate(orjson.dumps(order) + b"\n" + content)
         except TimeoutError:
-            raise unreadable("slow", limit=round(TAKES_MAX_S)) from None
+            raise bounds.too_slow() from None
         finally:
             with suppress(ProcessLookupError):
                 process.kill()
@@ -104,7 +103,7 @@ def _read(written: bytes, status: int | None) -> tuple[dict[str, Any], bytes]:
         raise Internal("The service failed on this sheet; the request id finds it in the logs.")
     if "unreadable" in said:
         code, figures = said["unreadable"]
-        raise unreadable(code, **figures)
+        raise bounds.unreadable(code, **figures)
     if status != 0:
         log.error("the work on a sheet ended early", extra={"fields": {"status": status}})
         raise Unavailable("The work on the sheet was broken off.", retry_after_s=1)

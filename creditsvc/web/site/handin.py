@@ -14,7 +14,7 @@ from creditsvc.errors import Forbidden, Malformed, SheetUnreadable, TooLarge, Un
 from creditsvc.handin import bounds, columns, giving, packing
 from creditsvc.handin.columns import KIND_NAMES, KindName
 from creditsvc.handin.writing import FORMATS, MEDIA_TYPES, Format
-from creditsvc.web import auth, limits, problems
+from creditsvc.web import auth, limits, metrics, problems
 from creditsvc.web.routes import Parameter, Response, Role
 from creditsvc.web.site import multipart, parcels
 from creditsvc.web.site.answering import agency_names, in_words
@@ -49,7 +49,7 @@ async def check(request: web.Request) -> web.StreamResponse:
     except SheetUnreadable as refusal:
         return await _refused(request, refusal)
     except Unavailable as unavailable:
-        return await _later(request, unavailable)
+        return await later(request, unavailable)
     if said["reasons"]:
         return await _form(request, said=said, status=422)
     return page(
@@ -103,7 +103,7 @@ async def rejected(request: web.Request) -> web.StreamResponse:
     try:
         _, content = await request.app[APART].perform(order, parcel.packed)
     except Unavailable as unavailable:
-        return await _later(request, unavailable)
+        return await later(request, unavailable)
     return _file(content, f"rejected.{form_name}", form_name)
 
 
@@ -147,11 +147,14 @@ def _format(given: str | None) -> Format:
 
 
 async def _refused(request: web.Request, refusal: SheetUnreadable) -> web.Response:
+    metrics.refusals_total.labels(refusal.slug).inc()
     status = 413 if refusal.code == "too-large" else refusal.status
     return await _form(request, why=bounds.told(refusal, language_of(request)), status=status)
 
 
-async def _later(request: web.Request, unavailable: Unavailable) -> web.Response:
+async def later(request: web.Request, unavailable: Unavailable) -> web.Response:
+    """Say that it cannot be done now, with the form to try again."""
+    metrics.refusals_total.labels(unavailable.slug).inc()
     answer = await _form(request, busy=True, status=unavailable.status)
     problems.add_headers(answer, unavailable)
     return answer

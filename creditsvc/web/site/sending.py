@@ -18,12 +18,13 @@ from creditsvc.handin.packing import Ready
 from creditsvc.ledger.receipts import Outcome, Receipt
 from creditsvc.ledger.writer import GROUP_EVENTS
 from creditsvc.web import events, sessions
+from creditsvc.web.capacity import BODIES, Share
 from creditsvc.web.keys import SETTINGS
 from creditsvc.web.routes import Response
 from creditsvc.web.site import parcels
 from creditsvc.web.site.answering import in_words
 from creditsvc.web.site.apart import APART
-from creditsvc.web.site.handin import MAY, PATH, told
+from creditsvc.web.site.handin import MAY, PATH, later, told
 from creditsvc.web.site.home import LANGUAGE, PAGE_RESPONSE, html
 from creditsvc.web.site.language import language_of, words
 from creditsvc.web.site.parcels import Parcel
@@ -70,8 +71,13 @@ class Sent:
 @in_words
 async def send(request: web.Request) -> web.StreamResponse:
     """Send the rows that are ready, and tell part by part what became of them."""
-    parcel, _ = await parcels.read(request)
-    lines = await asyncio.to_thread(packing.inflated, parcel.packed)
+    share = Share(request.app[BODIES], public=False)
+    try:
+        parcel, _ = await parcels.read(request)
+        lines = await asyncio.to_thread(packing.inflated, parcel.packed)
+        share.reach(len(lines))
+    except Unavailable as unavailable:
+        return await later(request, unavailable)
     sent = Sent(*packing.counts_in(lines))
     events.charge(request, sent.rows)
     answer, begin, end = _begun(request, sent)
@@ -127,7 +133,7 @@ async def _told(request: web.Request, parcel: Parcel, sent: Sent) -> str:
         }
         try:
             said, packed = await request.app[APART].perform(
-                {"do": "answer", "refused": refused}, parcel.packed
+                {"do": "answer", "refusals": refused}, parcel.packed
             )
         except (Refusal, SheetUnreadable):  # what was taken is taken, whatever else there is to say
             pass
