@@ -248,8 +248,8 @@ async def test_templates_are_given_and_can_be_handed_in(service: Service, langua
                 assert answer.headers["Content-Disposition"].endswith(f'"{kind}-{language}.{form}"')
             (header, example) = rows_of(content, form)
             assert len(header) == len(example) > 10
-            shown = await handed_in(browser, SOURCE, content, kind=kind, name=f"a.{form}")
-            assert numbers(shown) == [0, 0, 1]
+        shown = await handed_in(browser, SOURCE, content, kind=kind, name=f"a.{form}")
+        assert numbers(shown) == [0, 0, 1]
         assert (await browser.get("/hand-in/template?kind=x&form=xlsx")).status == 400
 
 
