@@ -129,6 +129,12 @@ class SheetUnreadable(Refusal):
         self.figures = figures
 
 
+class SheetStale(Refusal):
+    """What was checked of a sheet, as a page carried it to be sent, is too old or was not sealed here."""
+
+    slug, status, title = "sheet-stale", 409, "What was checked does not hold any more"
+
+
 class RateLimited(Refusal):
     slug, status, title = "rate-limited", 429, "Too many requests"
 

@@ -16,11 +16,20 @@ COLUMNS_MAX = 100
 CELL_MAX_CHARS = 32_767  # as Excel has it
 TEXT_MAX_CHARS = 6_000_000  # of all cells that are taken, for each is searched for people's numbers
 
+# Of what was checked, as a browser carries it until it is sent; a full sheet has a tenth of it.
+PACKED_MAX_BYTES = 6 * 1024 * 1024
+UNPACKED_MAX_BYTES = 48 * 1024 * 1024
+TIME_MAX_S = 120  # of the work on one; a full sheet takes three seconds of a processor
+
 
 def unreadable(code: str, **figures: Figure) -> SheetUnreadable:
     """Make the refusal of a sheet: a code under which each language has what is wrong and what to do."""
     detail = sentence(code, figures, "en")
     return SheetUnreadable(code, figures, detail, [Violation("", code, detail)])
+
+
+def too_slow() -> SheetUnreadable:
+    return unreadable("slow", limit=TIME_MAX_S)
 
 
 def told(refusal: SheetUnreadable, language: Language) -> str:

@@ -71,8 +71,10 @@ from creditsvc.web.routes import Route
 from creditsvc.web.sessions import SESSIONS, Sessions
 from creditsvc.web.site import (
     about,
+    apart,
     assets,
     case,
+    handin,
     home,
     objection,
     operator,
@@ -80,6 +82,7 @@ from creditsvc.web.site import (
     proof,
     rendering,
     report,
+    sending,
     statistics,
 )
 from creditsvc.web.site import desk as desk_pages
@@ -115,6 +118,8 @@ ROUTES: tuple[Route, ...] = (
     *proof.ROUTES,
     *desk_pages.ROUTES,
     *case.ROUTES,
+    *handin.ROUTES,
+    *sending.ROUTES,
 )
 
 
@@ -131,7 +136,9 @@ def application(settings: Settings, dsn: str, routes: Iterable[Route] = ROUTES) 
     app[READINESS] = Readiness()
     app[TABLE] = serve(app, routes)
     app.on_response_prepare.append(finish_headers)
-    app.cleanup_ctx.extend((_pools, _keyring, _accesses, _ledger, feed.prepare, report.prepare))
+    app.cleanup_ctx.extend(
+        (_pools, _keyring, _accesses, _ledger, feed.prepare, report.prepare, apart.prepare)
+    )
     _documents(app, routes)
     return app
 

@@ -88,7 +88,7 @@ async def take(request: web.Request, raw: Any) -> tuple[Receipt, str | None]:
         (outcome,) = await request.app[APPEND].submit([event])
     else:
         outcome = event
-    measures.EVENTS.labels(_status(outcome)).inc()
+    count([outcome])
     if isinstance(outcome, Refusal):
         raise outcome
     return outcome, await request.app[PROMISES].over([outcome.leaf_hash])
@@ -112,7 +112,7 @@ async def _packed(request: web.Request, body: bytes) -> list[Any]:
         raise TooLarge(
             f"A batch has at most {most} events.", [Violation("", "length", "Send several batches")]
         )
-    limits.charge(request, len(raw) / EVENTS_PER_UNIT - 1)
+    charge(request, len(raw))
     for place, item in enumerate(raw):
         raw[place] = _pack(item)
         if place % PACKED_AT_ONCE == 0:
@@ -134,25 +134,30 @@ def _unpack(item: Any) -> Any:
 async def _push_batch(request: web.Request, packed: Sequence[Any]) -> web.Response:
     results: list[orjson.Fragment] = []
     leaf_hashes: list[bytes] = []
-    told: Counter[str] = Counter()
     unavailable: Unavailable | None = None
     for start in range(0, len(packed), GROUP_EVENTS):
         raw = [_unpack(item) for item in packed[start : start + GROUP_EVENTS]]
         # Whoever waits should hear at once that nothing can be recorded, not once every part has been tried.
-        outcomes = [unavailable] * len(raw) if unavailable else await _push_chunk(request, raw)
+        outcomes = [unavailable] * len(raw) if unavailable else await take_part(request, raw)
         unavailable = next((one for one in outcomes if isinstance(one, Unavailable)), None)
         leaf_hashes += [one.leaf_hash for one in outcomes if isinstance(one, Receipt)]
-        told.update(map(_status, outcomes))
+        count(outcomes)
         async for place, (item, outcome) in in_turns(enumerate(zip(raw, outcomes, strict=True), start)):
             results.append(orjson.Fragment(orjson.dumps(_told(item, outcome, place))))
-    for status, times in told.items():
-        measures.EVENTS.labels(status).inc(times)
     promise = await request.app[PROMISES].over(leaf_hashes)
     return _answer({"results": results, "promise": promise}, 200)
 
 
-async def _push_chunk(request: web.Request, raw: Sequence[Any]) -> list[Outcome]:
-    """Append what can be admitted of a part of a batch; every event has its outcome, whatever happens."""
+def charge(request: web.Request, events: int) -> None:
+    """Charge whoever calls for so many events in one request; ``RateLimited`` if it is too much."""
+    limits.charge(request, events / EVENTS_PER_UNIT - 1)
+
+
+async def take_part(request: web.Request, raw: Sequence[Any]) -> list[Outcome]:
+    """Append what can be admitted of a part of a batch, of at most ``GROUP_EVENTS``, from whoever calls.
+
+    Every event has its outcome, whatever happens. Charging and counting are the caller's.
+    """
     admitted: list[Event | Refusal] = []
     for place, item in enumerate(raw):
         if place % DECODED_AT_ONCE == 0:
@@ -202,8 +207,11 @@ def _repeatable(text: Any) -> str | None:
     return None
 
 
-def _status(outcome: Outcome) -> str:
-    return outcome.status if isinstance(outcome, Receipt) else "rejected"
+def count(outcomes: Sequence[Outcome]) -> None:
+    """Count what became of events, for /metrics."""
+    told = Counter(outcome.status if isinstance(outcome, Receipt) else "rejected" for outcome in outcomes)
+    for outcome, times in told.items():
+        measures.EVENTS.labels(outcome).inc(times)
 
 
 def _told(raw: Any, outcome: Outcome, place: int) -> dict[str, Any]:

@@ -87,6 +87,11 @@ TEXTS: Mapping[type[Refusal], str] = {
         "larger than is taken, or has no row of headers that are known. The detail says which, and what to "
         "do. Nothing was recorded."
     ),
+    errors.SheetStale: (
+        "Between the check of a sheet and its sending, the page carries what was checked, sealed. This seal "
+        "is older than a session lasts, or was not made here. Hand in the file again; rows that were taken "
+        "already are found to be there."
+    ),
     errors.RateLimited: (
         "The limit of the key, or without a key of the address, is spent. Wait as long as the header Retry- "
         "After says. RateLimit and RateLimit-Policy tell what is left before that happens."

@@ -40,6 +40,7 @@ class Seal:
     def __init__(self, own: bytes) -> None:
         self._cookies = Fernet(base64.urlsafe_b64encode(_derived(own, b"creditsvc session")))
         self._forms = _derived(own, b"creditsvc form")
+        self._parcels = Fernet(base64.urlsafe_b64encode(_derived(own, b"creditsvc parcel")))
 
     def cookie(self, key_id: str) -> str:
         """Seal the id of a key, with the time."""
@@ -58,6 +59,17 @@ class Seal:
         """Give what the forms of a session carry."""
         found = hmac.digest(self._forms, cookie.encode(), hashlib.sha256)
         return base64.urlsafe_b64encode(found).decode().rstrip("=")
+
+    def parcel(self, content: bytes) -> str:
+        """Seal what a page's form is to carry and nobody is to change, with the time."""
+        return self._parcels.encrypt(content).decode()
+
+    def content(self, parcel: str) -> bytes | None:
+        """Open a parcel; None for one that is not ours, or too old."""
+        try:
+            return self._parcels.decrypt(parcel.encode(), ttl=LASTS_S)
+        except (InvalidToken, UnicodeError):
+            return None
 
 
 def _derived(own: bytes, purpose: bytes) -> bytes:

@@ -103,6 +103,10 @@ QUERIES = {
     "cases-page": page_of_one("/cases"),
     "case-page": page_of_one(f"/case?{RECORD}&kind=objection&number=O1"),
     "case-form": Query(f"/entities/{ENTITY}/case?{RECORD}&number=O1", body={}),
+    "hand-in-page": Query("/hand-in"),  # what an agency hands in is its own
+    "hand-in-template": Query("/hand-in/template?kind=penalty&form=csv"),
+    **{f"hand-in-{what}": Query(f"/hand-in/{what}", body={}) for what in ("check", "send", "rejected")},
+    **{f"hand-in-{what}-again": Query(f"/hand-in/{what}") for what in ("check", "send", "rejected")},
 }
 METHODS = {route.name: route.method for route in ROUTES}
 

@@ -10,6 +10,8 @@ from tests.conformance.conftest import ROLES, Service
 from tests.making import ENTITY, OTHER_ENTITY, SOURCE
 
 EVERYONE = frozenset({"public", *ROLES})
+AGENCY = frozenset({"agency"})
+AGAIN = ("check", "send", "rejected")
 
 # Written out here once more, and not derived: widening a route's roles has to be done in two places.
 ALLOWED = {
@@ -68,6 +70,8 @@ ALLOWED = {
     "cases-page": frozenset({"agency", "entity", "operator"}),
     "case-page": frozenset({"agency", "entity", "operator"}),
     "case-form": frozenset({"agency", "entity"}),
+    **dict.fromkeys(("hand-in-page", "hand-in-template", "hand-in-check", "hand-in-rejected"), AGENCY),
+    **dict.fromkeys(("hand-in-send", *(f"hand-in-{what}-again" for what in AGAIN)), AGENCY),
 }
 EXAMPLES = {
     "entity": (ENTITY, OTHER_ENTITY),

@@ -27,7 +27,9 @@ def in_words(handler: Handler) -> Handler:
         except Refusal as refusal:
             if refusal.status >= 500 or problems.is_passing(refusal):
                 raise
-            return refused(request, refusal)
+            answer = refused(request, refusal)
+            problems.add_headers(answer, refusal)
+            return answer
 
     return answering
 

@@ -20,14 +20,14 @@ _LETTERS = "BCDFGHJKLMNPQRSTVWXZ"  # no digits: nothing made of them is a person
 Fields = Mapping[str, str]
 
 
-async def read(request: web.Request) -> Fields:
-    """Read what was filled in, blank fields left out.
+async def read(request: web.Request, most: int = MOST_BYTES) -> Fields:
+    """Read what was filled in, of at most so many bytes; blank fields are left out.
 
     Raises ``ForeignForm`` where it is not of the caller's session, ``Malformed`` for what no form of ours is.
     """
     if request.content_type != MEDIA_TYPE:
         raise UnsupportedMediaType("Send the form as a browser does.")
-    body = await read_body(request, most=MOST_BYTES)
+    body = await read_body(request, most=most)
     try:
         sent = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="strict")
     except ValueError as error:

@@ -39,11 +39,13 @@ def page(
     status: int = 200,
     keep: str = "no-cache",
     repeat: bool = True,
+    anew: str = "/",
     **context: Any,
 ) -> web.Response:
     """Render a page in the language of who asks, with what all pages have.
 
-    ``repeat``: its address stands in the switch of language; not where it may hold a person's number.
+    ``repeat``: its address stands in the switch of language; not where it may hold a person's number, or
+    cannot be opened anew: then that of ``anew`` does.
     """
     t = words(language_of(request))
     body = (
@@ -52,7 +54,7 @@ def page(
         .render(
             t=t,
             language=t.language,
-            others={other: _address(request, other, repeat=repeat) for other in LANGUAGES},
+            others={other: _address(request, other, anew=None if repeat else anew) for other in LANGUAGES},
             assets=PATHS,
             path=request.path,
             signed=auth.caller(request) if sessions.SESSION in request else None,
@@ -79,10 +81,10 @@ def page(
     return response
 
 
-def _address(request: web.Request, language: str, *, repeat: bool) -> str:
+def _address(request: web.Request, language: str, *, anew: str | None) -> str:
     """Give the address of the same page in a language; never with a person's number that was sent."""
-    if not repeat or persons.find(request.path) is not None:
-        return f"/?{urlencode({'language': language})}"
+    if anew is not None or persons.find(request.path) is not None:
+        return f"{anew or '/'}?{urlencode({'language': language})}"
     kept = {name: value for name, value in request.query.items() if persons.find(value) is None}
     return f"{request.rel_url.raw_path}?{urlencode({**kept, 'language': language})}"
 

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from creditsvc import errors
 from creditsvc.errors import Internal, Malformed, RateLimited, Refusal, Unavailable, Violation
+from creditsvc.handin.bounds import unreadable
 from creditsvc.web import explanations, problems
 
 PERSON = "11010519491231002X"
@@ -77,8 +78,9 @@ def test_an_answer_has_the_headers_of_its_status():
 
 @pytest.mark.parametrize("kind", sorted(kinds_of_refusal(), key=lambda kind: kind.__name__))
 def test_every_kind_of_refusal_fits_its_model_and_is_explained(kind):
-    problems.Problem.model_validate(orjson.loads(problems.answer(kind("Detail."), "id").body))
-    problems.ItemProblem.model_validate(problems.document(kind("Detail.")))
+    refusal = unreadable("empty") if kind is errors.SheetUnreadable else kind("Detail.")
+    problems.Problem.model_validate(orjson.loads(problems.answer(refusal, "id").body))
+    problems.ItemProblem.model_validate(problems.document(refusal))
     assert kind in explanations.TEXTS
 
 

@@ -49,3 +49,63 @@ for (const link of document.querySelectorAll("a[data-record]")) {
   const found = [...document.querySelectorAll("article[data-number]")].find((one) => one.dataset.number === link.dataset.record);
   if (found) link.href = `#${found.id}`;
 }
+
+// A file that is too large is told before it is sent.
+for (const field of document.querySelectorAll("input[data-most]")) {
+  field.addEventListener("change", () => {
+    const large = [...field.files].some((file) => file.size > Number(field.dataset.most));
+    field.setCustomValidity(large ? field.dataset.tooLarge : "");
+    if (large) field.reportValidity();
+  });
+}
+
+// What takes a while says so.
+for (const form of document.querySelectorAll("form[data-wait]")) {
+  const told = document.createElement("p");
+  told.setAttribute("role", "status");
+  form.append(told);
+  form.addEventListener("submit", () => {
+    form.setAttribute("aria-busy", "true");
+    told.textContent = form.dataset.wait;
+  });
+  addEventListener("pageshow", () => {
+    form.removeAttribute("aria-busy");
+    told.textContent = "";
+  });
+}
+
+// Sending goes on beneath the button; where the connection breaks, what was checked is still here to be sent again.
+function sendInPlace(form) {
+  const told = document.createElement("div");
+  told.className = "steps";
+  told.setAttribute("role", "status");
+  form.after(told);
+  form.addEventListener("submit", async (event) => {
+    if (event.submitter?.hasAttribute("formaction")) return;
+    event.preventDefault();
+    if (form.getAttribute("aria-busy")) return;
+    form.setAttribute("aria-busy", "true");
+    const parse = (text) => new DOMParser().parseFromString(text, "text/html");
+    let text = "", whole;
+    try {
+      const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)) });
+      const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+      for (let part = await reader.read(); !part.done; part = await reader.read()) {
+        text += part.value;
+        const step = parse(text).querySelector(".steps > :last-child");
+        if (step) told.replaceChildren(document.adoptNode(step));
+      }
+      whole = parse(text);
+      if (!whole.querySelector("main")) throw new Error("no page");
+    } catch {
+      told.textContent = form.dataset.lost;
+      form.removeAttribute("aria-busy");
+      return;
+    }
+    document.title = whole.title;
+    document.querySelector("main").replaceChildren(...whole.querySelector("main").childNodes);
+    document.querySelectorAll("main form[data-send]").forEach(sendInPlace);
+    (document.getElementById("sent") ?? document.querySelector("main")).focus();
+  });
+}
+document.querySelectorAll("form[data-send]").forEach(sendInPlace);
