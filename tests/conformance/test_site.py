@@ -1,7 +1,6 @@
 """Pages for people: both languages, nothing from elsewhere, nothing that the public may not know."""
 
 import html
-import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from html.parser import HTMLParser
@@ -14,7 +13,6 @@ from creditsvc.domain import catalogue
 from creditsvc.domain.identifiers import SCHEMES
 from creditsvc.settings import Settings
 from creditsvc.web.site.language import LANGUAGES, preferred, words
-from scoring import engine
 from tests.conformance.conftest import Service, served, with_keys
 from tests.conformance.test_log import push
 from tests.making import ENTITY, OTHER_ENTITY, raw
@@ -151,7 +149,8 @@ def test_both_languages_say_the_same_things():
     texts = {language: words(language).texts for language in LANGUAGES}
     assert texts["zh"].keys() == texts["en"].keys()
     for key, text in texts["zh"].items():
-        assert sorted(re.findall(r"{(\w+)}", text)) == sorted(re.findall(r"{(\w+)}", texts["en"][key])), key
+        blanks, others = (sorted(re.findall(r"{(\w+)[:}]", one)) for one in (text, texts["en"][key]))
+        assert blanks == others, key
         assert text.strip()
 
 
@@ -167,13 +166,6 @@ def test_every_text_that_a_template_names_is_there_and_none_is_idle():
     named |= {key for key in texts if f'"{key}"' in code}
     given = {"problem.", "wrong.", "objection.", "repair."}  # named by refusals, and by the kind of a case
     assert [key for key in texts if key not in named and not key.startswith((*begun, *given))] == []
-
-
-def test_every_code_of_the_official_score_and_every_state_has_words():
-    texts = words("en").texts
-    official = json.loads(engine.content("credit-baseline", "1"))
-    assert [rule["code"] for rule in official["rules"] if f"reason.{rule['code']}" not in texts] == []
-    assert [one["grade"] for one in official["grades"] if f"grade.{one['grade']}" not in texts] == []
 
 
 async def test_an_organisations_page_tells_what_is_public_of_it(site: Service):
