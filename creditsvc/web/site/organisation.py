@@ -17,6 +17,9 @@ from creditsvc.domain.views import PUBLIC
 from creditsvc.errors import EntityUnknown, Malformed, Violation
 from creditsvc.ledger.course import Step
 from creditsvc.ledger.moments import Seen
+from creditsvc.report.values import written
+from creditsvc.report.words import Words as ReportWords
+from creditsvc.report.words import words as report_words
 from creditsvc.web import limits, reading
 from creditsvc.web.keys import CATALOGUE, READER, RULES, SCORES
 from creditsvc.web.parameters import ENTITY
@@ -24,6 +27,7 @@ from creditsvc.web.routes import Parameter, Response
 from creditsvc.web.site import chart
 from creditsvc.web.site.answering import agency_names, end_of, in_words, local
 from creditsvc.web.site.home import LANGUAGE, PAGE_RESPONSE, html
+from creditsvc.web.site.language import language_of
 from creditsvc.web.site.rendering import page
 
 RECORDS, EVENTS = 100, 100  # shown on one page; the interface has them all
@@ -77,6 +81,7 @@ async def organisation(request: web.Request) -> web.StreamResponse:
         last_day=partial(_last_day, zone),
         model=request.app[RULES].model(seen.moment.valid_from, zone),
         rules=_rule_titles(request.app[CATALOGUE]),
+        value_of=partial(_value, request.app[CATALOGUE], report_words(language_of(request))),
     )
 
 
@@ -131,6 +136,12 @@ def _rule_titles(catalogue: Catalogue) -> dict[str, Mapping[str, str]]:
         found[name] = rule["title"]
         found |= {one["name"]: one["title"] for one in rule.get("rule_sets", ())}
     return found
+
+
+def _value(catalogue: Catalogue, said: ReportWords, name: str, value: Any) -> str:
+    """Write what is said of a record as reports write it, but days as all of the page does."""
+    known = catalogue.fields[name]
+    return str(value) if known.kind == "date" else written(said, known, value)
 
 
 def _scheme(entity: str) -> identifiers.Scheme:
