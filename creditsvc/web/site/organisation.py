@@ -1,6 +1,5 @@
 """``/entities/{entity}``: what is public of an organisation, why it is graded so, and how it came to that."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -17,6 +16,7 @@ from creditsvc.domain.views import PUBLIC
 from creditsvc.errors import EntityUnknown, Malformed, Violation
 from creditsvc.ledger.course import Step
 from creditsvc.ledger.moments import Seen
+from creditsvc.ledger.pages import event_item
 from creditsvc.report.values import written
 from creditsvc.report.words import Words as ReportWords
 from creditsvc.report.words import words as report_words
@@ -28,11 +28,13 @@ from creditsvc.web.site import chart
 from creditsvc.web.site.answering import agency_names, end_of, in_words, local
 from creditsvc.web.site.home import LANGUAGE, PAGE_RESPONSE, html
 from creditsvc.web.site.language import language_of
-from creditsvc.web.site.rendering import page
+from creditsvc.web.site.rendering import long_page, page
 
-RECORDS, EVENTS = 100, 100  # shown on one page; the interface has them all
+STRETCH = 60  # events of the history that one page shows, and the records that begin with them
+WHOLE_MAX = 500  # events of a history that is folded whole for its page; of a longer one its profile tells
 UNITS = 9  # beyond the 1 of any request: the whole history is folded, for the score and for its course
 FIRST_DAY = date(2000, 1, 1)
+MOST_DIGITS = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +43,12 @@ class Shown:
 
     profile: Mapping[str, Any]
     score: Mapping[str, Any]  # taken apart
-    records: list[dict[str, Any]]
-    more_records: bool
-    events: list[dict[str, Any]]
-    more_events: bool
+    whole: bool  # whether it is, and drawn; else the score has but what weighs most
     course: list[Step]
+    records: list[dict[str, Any]]
+    events: list[dict[str, Any]]
+    earlier: int | None  # from where on earlier events are shown, and later ones
+    later: int | None
     agencies: Mapping[str, str]
 
 
@@ -65,48 +68,62 @@ async def organisation(request: web.Request) -> web.StreamResponse:
     shown = await _gather(request, entity, seen, at)
     zone = instants.zone_of(entity)
     first = min((step.at for step in shown.course), default=seen.moment.valid_from)
-    return page(
+    catalogue = request.app[CATALOGUE]
+    return await long_page(
         request,
         "organisation.html",
         entity=entity,
         scheme=_scheme(entity),
         shown=shown,
+        places={one["record"]: one["sequences"][0] for one in shown.records},
         day=day,
         today=datetime.now(zone).date(),
         first_day=first.astimezone(zone).date(),
-        zone=zone,
         now=instants.text(datetime.now(UTC)),
         chart=_chart(request, shown, at or datetime.now(UTC)),
         local=partial(local, zone),
         last_day=partial(_last_day, zone),
         model=request.app[RULES].model(seen.moment.valid_from, zone),
-        rules=_rule_titles(request.app[CATALOGUE]),
-        value_of=partial(_value, request.app[CATALOGUE], report_words(language_of(request))),
+        rules=_rule_titles(catalogue),
+        value_of=partial(_value, catalogue, report_words(language_of(request))),
     )
 
 
 async def _gather(request: web.Request, entity: str, seen: Seen, at: datetime | None) -> Shown:
     reader, since = request.app[READER], seen.moment.valid_from
-    looked = at or datetime.now(UTC)
+    span = _span(request, seen.moment.version)
     stored = await reader.public_profiles.get(entity)
-    records, history, apart, course = await asyncio.gather(
-        reader.pages.records(entity, PUBLIC, since, after=0, limit=RECORDS, event_type=None),
-        reader.pages.history(entity, PUBLIC, since, after=0, limit=EVENTS),
-        request.app[SCORES].apart(entity, PUBLIC, request.app[RULES], at),
-        reader.courses.of(entity, looked, stored.events if stored else 0),
-    )
-    items, events = _plain(records.items), _plain(history.items)[::-1]
-    sources = {item["source"] for item in items} | {item["event"]["source"] for item in events}
+    size = stored.events if stored else 0
+    profile = orjson.loads(seen.profile or b"null")
+    stretch = await reader.pages.stretch(entity, PUBLIC, since, span)
+    score, course = profile["score"], list[Step]()
+    if size <= WHOLE_MAX:
+        apart = await request.app[SCORES].apart(entity, PUBLIC, request.app[RULES], at)
+        score = _plain(scores.document(apart.taken, instants.zone_of(entity)))
+        course = await reader.courses.of(entity, at or datetime.now(UTC), size)
+    records, events = _plain(stretch.records), _plain([event_item(one) for one in stretch.events])
+    sources = {item["source"] for item in records} | {item["event"]["source"] for item in events}
     return Shown(
-        orjson.loads(seen.profile or b"null"),
-        _plain(scores.document(apart.taken, instants.zone_of(entity))),
-        items,
-        records.next is not None,
-        events,
-        history.next is not None,
-        course,
-        await agency_names(request, sources),
+        profile=profile,
+        score=score,
+        whole=size <= WHOLE_MAX,
+        course=course,
+        records=records[::-1],
+        events=events[::-1],
+        earlier=span[0] + 1 if span[0] else None,
+        later=min(span[1] + STRETCH, seen.moment.version) + 1 if span[1] < seen.moment.version else None,
+        agencies=await agency_names(request, sources),
     )
+
+
+def _span(request: web.Request, newest: int) -> tuple[int, int]:
+    """Read which events are shown: behind one, up to another; the latest unless told."""
+    given = request.query.get("before", "")
+    if given and not (given.isascii() and given.isdigit() and len(given) <= MOST_DIGITS and int(given) > 1):
+        wrong = Violation("/query/before", "number", "The number of an event in the history, above 1")
+        raise Malformed("There are no events before that.", [wrong])
+    last = min(int(given) - 1, newest) if given else newest
+    return max(0, last - STRETCH), last
 
 
 def _plain(written: Any) -> Any:
@@ -170,13 +187,19 @@ ON = Parameter(
     example="2026-03-05",
 )
 
+BEFORE = Parameter(
+    name="before",
+    description="The part of the history before the event of this number; the latest unless given.",
+    schema={"type": "integer", "minimum": 2},
+)
+
 ROUTES = (
     html(
         "/entities/{entity}",
         organisation,
         name="organisation-page",
         summary="An organisation, to read",
-        parameters=(ENTITY, ON, LANGUAGE),
+        parameters=(ENTITY, ON, BEFORE, LANGUAGE),
         responses={200: PAGE_RESPONSE, 404: Response("Nothing is on record")},
     ),
 )

@@ -43,9 +43,3 @@ for (const form of document.querySelectorAll("form.when")) {
   slider.addEventListener("change", () => form.submit());
   field.before(slider);
 }
-
-// From a reason to its record.
-for (const link of document.querySelectorAll("a[data-record]")) {
-  const found = [...document.querySelectorAll("article[data-number]")].find((one) => one.dataset.number === link.dataset.record);
-  if (found) link.href = `#${found.id}`;
-}
