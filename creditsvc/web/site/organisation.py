@@ -1,5 +1,6 @@
 """``/entities/{entity}``: what is public of an organisation, why it is graded so, and how it came to that."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -60,12 +61,14 @@ async def organisation(request: web.Request) -> web.StreamResponse:
     at = None if day is None else end_of(day, entity)
     limits.charge(request, UNITS)
     charge = partial(limits.charge, request)
-    moments = request.app[READER].moments
+    reader = request.app[READER]
     try:
-        seen = await moments.at(entity, PUBLIC.view, at, charge)
+        seen, stored = await asyncio.gather(
+            reader.moments.at(entity, PUBLIC.view, at, charge), reader.public_profiles.get(entity)
+        )
     except EntityUnknown:
         return page(request, "nothing.html", status=404, entity=entity, day=day, scheme=_scheme(entity))
-    shown = await _gather(request, entity, seen, at)
+    shown = await _gather(request, entity, seen, stored.events if stored else 0, at)
     zone = instants.zone_of(entity)
     first = min((step.at for step in shown.course), default=seen.moment.valid_from)
     catalogue = request.app[CATALOGUE]
@@ -89,22 +92,16 @@ async def organisation(request: web.Request) -> web.StreamResponse:
     )
 
 
-async def _gather(request: web.Request, entity: str, seen: Seen, at: datetime | None) -> Shown:
-    reader, since = request.app[READER], seen.moment.valid_from
+async def _gather(request: web.Request, entity: str, seen: Seen, size: int, at: datetime | None) -> Shown:
     span = _span(request, seen.moment.version)
-    stored = await reader.public_profiles.get(entity)
-    size = stored.events if stored else 0
-    profile = orjson.loads(seen.profile or b"null")
-    stretch = await reader.pages.stretch(entity, PUBLIC, since, span)
-    score, course = profile["score"], list[Step]()
-    if size <= WHOLE_MAX:
-        apart = await request.app[SCORES].apart(entity, PUBLIC, request.app[RULES], at)
-        score = _plain(scores.document(apart.taken, instants.zone_of(entity)))
-        course = await reader.courses.of(entity, at or datetime.now(UTC), size)
+    stretch, (score, course) = await asyncio.gather(
+        request.app[READER].pages.stretch(entity, PUBLIC, seen.moment.valid_from, span),
+        _reckoned(request, entity, seen, size, at),
+    )
     records, events = _plain(stretch.records), _plain([event_item(one) for one in stretch.events])
     sources = {item["source"] for item in records} | {item["event"]["source"] for item in events}
     return Shown(
-        profile=profile,
+        profile=orjson.loads(seen.profile or b"null"),
         score=score,
         whole=size <= WHOLE_MAX,
         course=course,
@@ -114,6 +111,20 @@ async def _gather(request: web.Request, entity: str, seen: Seen, at: datetime | 
         later=min(span[1] + STRETCH, seen.moment.version) + 1 if span[1] < seen.moment.version else None,
         agencies=await agency_names(request, sources),
     )
+
+
+async def _reckoned(
+    request: web.Request, entity: str, seen: Seen, size: int, at: datetime | None
+) -> tuple[Mapping[str, Any], list[Step]]:
+    """Give the score, taken apart and with its course where the history is not too long for that."""
+    if size > WHOLE_MAX:
+        told: Mapping[str, Any] = orjson.loads(seen.profile or b"null")["score"]
+        return told, []
+    apart, course = await asyncio.gather(
+        request.app[SCORES].apart(entity, PUBLIC, request.app[RULES], at),
+        request.app[READER].courses.of(entity, at or datetime.now(UTC), size),
+    )
+    return _plain(scores.document(apart.taken, instants.zone_of(entity))), course
 
 
 def _span(request: web.Request, newest: int) -> tuple[int, int]:
