@@ -183,7 +183,8 @@ def _chart(request: web.Request, shown: Shown, until: datetime) -> chart.Chart |
         float(getattr(model, name, fallback)) for name, fallback in (("minimum", 0), ("maximum", 0))
     )
     least, most = min([least, *values]), max([most, *values])
-    return chart.draw(shown.course, until, least, most) if most > least else None
+    zone = instants.zone_of(shown.profile["entity"])
+    return chart.draw(shown.course, until, least, most, zone) if most > least else None
 
 
 def _last_day(zone: ZoneInfo, until: str) -> date:
