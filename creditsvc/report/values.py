@@ -7,6 +7,8 @@ from typing import Any
 from creditsvc.domain.catalogue import Field
 from creditsvc.report.words import Words
 
+SITE = ("name", "postcode", "locality", "id")  # as an address is written, and not as JSON is ordered
+
 
 def written(said: Words, known: Field, value: Any) -> str:
     """Write a value by its kind; what has no way of its own is text already."""
@@ -15,7 +17,7 @@ def written(said: Words, known: Field, value: Any) -> str:
         "money": lambda: said.money(value["value"], value["currency"]),
         "code": lambda: said.title(known.values[value]),
         "organisation": lambda: organisation(value),
-        "site": lambda: said.listed([*value.values()]),
+        "site": lambda: said.listed([value[part] for part in SITE if part in value]),
         "identifiers": lambda: said.listed(value),
         "violations": lambda: said.listed([_violation(said, one) for one in value]),
         "documents": lambda: said.listed([one["reference"] for one in value]),

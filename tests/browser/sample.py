@@ -65,7 +65,12 @@ def records() -> Iterator[dict[str, Any]]:
     yield example("commitment.fulfilled", "CN-2025-0091")
     yield example("abnormal.listed", "榕市监异列〔2025〕56号")
     yield example("abnormal.removed", "榕市监异列〔2025〕56号")
-    yield example("inspection.completed", "榕检〔2026〕17号", outcome="excellent")
+    place = {
+        "activity": "餐饮服务",
+        "authority": {"name": "示例市市场监督管理局"},
+        "site": {"name": "示例食品总店"},
+    }
+    yield example("inspection.completed", "榕检〔2026〕17号", outcome="excellent", **place)
     for place in range(OTHERS):
         kind = ("penalty.imposed", "licence.granted", "inspection.completed")[place % 3]
         name = f"示例{'甲乙丙丁戊己庚辛'[place % 8]}{'东南西北'[place % 4]}商贸有限公司"

@@ -19,7 +19,7 @@ from urllib.parse import quote, urlencode
 
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
-from tests.browser.sample import AGENCY, OBJECTION, OLDER, PENALTY, REPAIR, Sample, fill
+from tests.browser.sample import AGENCY, OBJECTION, OLDER, PENALTY, Sample, fill
 from tests.making import ENTITY
 from tests.processes import service
 
@@ -43,7 +43,6 @@ def about(record: str, **more: str) -> str:
 
 OBJECTING, REPAIRING = f"{WHOLE}/objection?{about(PENALTY)}", f"{WHOLE}/repair?{about(OLDER)}"
 OBJECTED = f"{WHOLE}/case?{about(PENALTY, kind='objection', number=OBJECTION)}"
-REPAIRED = f"{WHOLE}/case?{about(OLDER, kind='repair', number=REPAIR)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +61,7 @@ PAGES = (
     Shot("search", "What a part of a name finds", f"/?q={quote('示例')}"),
     Shot("mistyped", "A mistyped code: where it is wrong, what was meant", "/?q=91350100MOO01OOY43"),
     Shot("organisation", "An organisation: its grade and why, records, timeline", WHOLE, dark=True),
+    Shot("records", "Its records: agency, basis, until when, and what may be done", f"{WHOLE}#records"),
     Shot("nothing", "Nothing on record, which is no proof of compliance", "/entities/siren:552081317"),
     Shot("objection", "Something is wrong here: how to object", OBJECTING),
     Shot("objection-form", "The same, signed in as the organisation", OBJECTING, "entity"),
@@ -77,7 +77,6 @@ PAGES = (
     Shot("refused", "A page that is for others", "/operator"),
     Shot("desk", "An agency's desk: what waits for it, with its clocks", "/desk", "agency", dark=True),
     Shot("case", "A case, to be decided there", OBJECTED, "agency"),
-    Shot("case-repair", "An application for repair", REPAIRED, "agency"),
     Shot("cases", "An organisation's own open cases", f"{WHOLE}/cases", "entity"),
     Shot("operator", "The state of the service, for whoever runs it", "/operator", "operator", dark=True),
 )  # fmt: skip
@@ -200,8 +199,8 @@ def main() -> None:
     directory = given.png or DOCS
     directory.mkdir(parents=True, exist_ok=True)
     names, kind = set(given.names), "png" if given.png else "webp"
-    if kind == "webp" and not names:
-        for old in directory.glob("*.webp"):
+    if kind == "webp":
+        for old in directory.glob("*.webp") if not names else ():
             old.unlink()
         (directory / "README.md").write_text(readme(), encoding="utf-8")
     asyncio.run(asyncio.wait_for(run(directory, names, kind), LIMIT_S))
