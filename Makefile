@@ -51,6 +51,11 @@ bench: $(VENV)/bench.stamp ## Measure the service beside its peers, then scoring
 bench-large: $(VENV)/bench.stamp ## The same with up to 10 million organisations, as disk and an hour allow
 	@$(BIN)/python -m tests.bench --large --minutes 60 $(BENCH)
 
+# Needs Chromium and Chinese fonts, as the tests of pages do.
+.PHONY: screenshots
+screenshots: $(VENV)/dev.stamp ## Take a picture of every page, with sample data, for docs/pages
+	@$(BIN)/python -m tests.browser.screenshots
+
 .PHONY: lint
 lint: $(VENV)/dev.stamp ## Check style, format and types alone
 	@$(BIN)/ruff check .

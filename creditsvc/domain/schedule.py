@@ -74,7 +74,11 @@ class Schedule:
 
     def changes(self, at: datetime, zone: ZoneInfo) -> datetime | None:
         """Find the next coming into force after an instant, of what had been announced by then."""
-        return min((bound for bound in self._bounds(at, zone) if bound > at), default=None)
+        return self.next(at, at, zone)
+
+    def next(self, at: datetime, known: datetime, zone: ZoneInfo) -> datetime | None:
+        """Find the next change after an instant, of what had been announced by another."""
+        return min((bound for bound in self._bounds(known, zone) if bound > at), default=None)
 
     def _bounds(self, at: datetime, zone: ZoneInfo) -> Iterator[datetime]:
         if self._constant is not None:

@@ -4,7 +4,7 @@ What was repaired or revoked is left out of the past as well: a picture that kep
 repair. Who wants an answer as it was given asks for it ``as_of``.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,15 +12,14 @@ from typing import Any
 import orjson
 
 from creditsvc.domain import instants
-from creditsvc.domain.account import RecordKey, account_at
-from creditsvc.domain.naming import UNNAMED
+from creditsvc.domain.account import RecordKey, moves, sees
+from creditsvc.domain.profile import Line, Summary, line, plain
 from creditsvc.domain.records import Entry, fold
 from creditsvc.domain.standing import Rules, evaluate
 from creditsvc.domain.views import PUBLIC
 from creditsvc.ledger.folds import Charge, Folds, free
 
 STEPS_MAX = 60  # instants at which the score is worked out; of more, the latest
-WORK_MAX = 6_000  # events folded for one picture, over all its steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,41 +42,85 @@ class Courses:
         """Give the steps up to an instant, oldest first; ``size``: events in the whole history."""
 
         def folded(entries: list[Entry]) -> list[Step]:
-            shown = _shown(entity, entries, at, self._rules)
-            return list(_steps(entity, shown, at, self._rules))
+            return list(steps(entity, entries, at, self._rules))
 
         return await self._folds.fold(entity, at, size, folded, charge) or []
 
 
-def _shown(entity: str, entries: Sequence[Entry], at: datetime, rules: Rules) -> list[Entry]:
+class _Walk:
+    """A score that goes through time: only records that something happened to are looked at again."""
+
+    def __init__(self, entity: str, held: dict[RecordKey, list[Entry]], rules: Rules) -> None:
+        self._zone = instants.zone_of(entity)
+        self._held, self._rules = held, rules
+        self._lines: dict[RecordKey, Line] = {}
+        self._summary = Summary()
+        self._model: str | None = None
+
+    def go(self, keys: Iterable[RecordKey], at: datetime) -> Step:
+        """Go on to an instant, by which these records have new events."""
+        model = self._rules.model(at, self._zone)
+        if model.version != self._model:
+            self._model, keys = model.version, self._held
+        for key in {*keys, *self._due(at)}:
+            entries = [one for one in self._held[key] if one.recorded_at <= at]
+            if entries:
+                self._put(key, entries, at)
+        score = model.total(self._summary.tally.sums, self._summary.tally.codes)
+        value: Any = None if score.value is None else orjson.loads(plain(score.value))
+        return Step(at, value, score.grade)
+
+    def changes(self, at: datetime, until: datetime) -> datetime | None:
+        """Give the next instant at which time alone changes what the public sees, as is known at another."""
+        changes = (one.next_change for one in self._lines.values() if moves("public", one))
+        return instants.earliest(*changes, self._rules.schedule.next(at, until, self._zone))
+
+    def _due(self, at: datetime) -> list[RecordKey]:
+        return [key for key, one in self._lines.items() if one.next_change and one.next_change <= at]
+
+    def _put(self, key: RecordKey, entries: list[Entry], at: datetime) -> None:
+        record = fold(entries, self._rules.catalogue)
+        now = line(record, evaluate(record, at, self._rules, self._zone), self._rules.catalogue)
+        before = self._lines.get(key)
+        if before is not None and sees("public", before):
+            self._summary.add(before, -1)
+        if sees("public", now):
+            self._summary.add(now)
+        self._lines[key] = now
+
+
+def steps(entity: str, entries: Sequence[Entry], at: datetime, rules: Rules) -> Iterator[Step]:
+    """Give the steps that the records took that the public sees at an instant, up to it, oldest first."""
+    held = _shown(entity, entries, at, rules)
+    touched: dict[datetime, set[RecordKey]] = {}
+    for key, own in held.items():
+        for one in own:
+            touched.setdefault(one.recorded_at, set()).add(key)
+    starts = sorted(touched)[-STEPS_MAX:]
+    if not starts:
+        return
+    walk, last, now = _Walk(entity, held, rules), None, starts[0]
+    for _ in range(STEPS_MAX):
+        step = walk.go(touched.get(now, ()), now)
+        if last is None or (step.value, step.grade) != (last.value, last.grade):
+            last = step
+            yield step
+        following = instants.earliest(next((one for one in starts if one > now), None), walk.changes(now, at))
+        if following is None or following > at:
+            return
+        now = following
+
+
+def _shown(entity: str, entries: Sequence[Entry], at: datetime, rules: Rules) -> dict[RecordKey, list[Entry]]:
+    """Give the events of each record that the public sees."""
     held: dict[RecordKey, list[Entry]] = {}
     for entry in entries:
         if entry.erased is None:
             held.setdefault(entry.key, []).append(entry)
     zone = instants.zone_of(entity)
-    kept: set[RecordKey] = set()
+    kept: dict[RecordKey, list[Entry]] = {}
     for key, own in held.items():
         record = fold(own, rules.catalogue)
         if PUBLIC.seen(record, evaluate(record, at, rules, zone), rules.catalogue):
-            kept.add(key)
-    return [entry for entry in entries if entry.key in kept]
-
-
-def _steps(entity: str, entries: Sequence[Entry], at: datetime, rules: Rules) -> Iterator[Step]:
-    recorded = sorted({entry.recorded_at for entry in entries})
-    steps = max(2, min(STEPS_MAX, WORK_MAX // max(1, len(entries))))
-    starts = recorded[-steps:]
-    now = starts[0] if starts else None
-    last: Step | None = None
-    while now is not None and now <= at and steps:
-        steps -= 1
-        found = account_at(entity, [one for one in entries if one.recorded_at <= now], UNNAMED, now, rules)
-        body = found.profile("public", rules)
-        told: dict[str, Any] = orjson.loads(body)["score"] if body else {"value": None, "grade": "unrated"}
-        step = Step(now, told["value"], told["grade"])
-        if last is None or (step.value, step.grade) != (last.value, last.grade):
-            last = step
-            yield step
-        moment = found.account.views["public"].moment()
-        following = [one for one in starts if one > now]
-        now = instants.earliest(following[0] if following else None, moment.valid_until if moment else None)
+            kept[key] = own
+    return kept

@@ -14,7 +14,8 @@ from creditsvc.store.database import Pool, load_queries
 SQL = load_queries("lookup")
 T = TypeVar("T")
 
-SHORT_EVENTS = 500  # so many are folded at once on the loop; more in a thread, when their turn comes
+SHORT_EVENTS = 500  # more wait for their turn
+LOOP_EVENTS = 80  # so many are folded on the loop, which takes some 5 ms; more in a thread beside it
 AT_ONCE = 1  # threads share one interpreter: a second would only slow the first and everybody else
 MOST_WAITING = 8
 EVENTS_PER_UNIT = 100  # what a fold is charged against the caller's rate limit
@@ -47,7 +48,8 @@ class Folds:
                 rows = await connection.fetch(SQL.entries_until, entity, until)
             if not rows:
                 return None
-            return await in_thread(len(rows), lambda: folded([entry(row) for row in rows]))
+            work = lambda: folded([entry(row) for row in rows])  # noqa: E731  it may run elsewhere
+            return await in_thread(len(rows), work, LOOP_EVENTS)
 
     @asynccontextmanager
     async def turn(self, size: int) -> AsyncIterator[None]:
@@ -65,6 +67,6 @@ class Folds:
             self._waiting -= 1
 
 
-async def in_thread(size: int, work: Callable[[], T]) -> T:
+async def in_thread(size: int, work: Callable[[], T], few: int = SHORT_EVENTS) -> T:
     """Do work that goes with so many events: on the loop where they are few, else in a thread."""
-    return await asyncio.to_thread(work) if size > SHORT_EVENTS else work()
+    return await asyncio.to_thread(work) if size > few else work()

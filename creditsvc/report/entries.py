@@ -1,6 +1,6 @@
 """A record of a report: its fields as the catalogue calls them, its publicity, its cases. Pure."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -8,9 +8,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from creditsvc.domain import instants
-from creditsvc.domain.catalogue import Catalogue, Field
+from creditsvc.domain.catalogue import Catalogue
 from creditsvc.domain.moves import OPEN
 from creditsvc.report.document import Entry, Fact
+from creditsvc.report.values import organisation, written
 from creditsvc.report.words import Words
 
 # Said in the entry's head or in lines of their own.
@@ -53,7 +54,7 @@ class Entries:
         said, data = self.said, record["data"]
         yield Fact(said.say("record.number"), record["record"])
         if "authority" in data:
-            yield Fact(said.say("record.authority"), self._organisation(data["authority"]))
+            yield Fact(said.say("record.authority"), organisation(data["authority"]))
         source, called = record["source"], self.agencies.get(record["source"])
         yield Fact(said.say("record.source"), f"{called} ({source})" if called else source, code=not called)
         if "decided_on" in data:
@@ -63,36 +64,11 @@ class Entries:
             yield Fact(said.say("record.took_effect"), said.day(day))
         for name, known in self.catalogue.fields.items():
             if name in data and name not in _ELSEWHERE:
-                yield Fact(said.title(known.title), self._value(known, data[name]), code=name in _COPIED)
+                yield Fact(said.title(known.title), written(said, known, data[name]), code=name in _COPIED)
         yield from self._publicity(record["publicity"])
         if record["cases"]:
             cases = "\n".join(self._case(case) for case in record["cases"])
             yield Fact(said.say("record.cases"), cases)
-
-    def _value(self, known: Field, value: Any) -> str:
-        """Write a value by its kind; what has no way of its own is text already."""
-        said = self.said
-        by_kind: dict[str, Callable[[], str]] = {
-            "date": lambda: said.day(date.fromisoformat(value)),
-            "money": lambda: said.money(value["value"], value["currency"]),
-            "code": lambda: said.title(known.values[value]),
-            "organisation": lambda: self._organisation(value),
-            "site": lambda: said.listed([*value.values()]),
-            "identifiers": lambda: said.listed(value),
-            "violations": lambda: said.listed([self._violation(one) for one in value]),
-            "documents": lambda: said.listed([one["reference"] for one in value]),
-        }
-        return by_kind.get(known.kind, lambda: str(value))()
-
-    def _organisation(self, value: Mapping[str, str]) -> str:
-        identifier = value.get("id")
-        return f"{value['name']} ({identifier})" if identifier else value["name"]
-
-    def _violation(self, value: Mapping[str, Any]) -> str:
-        told = [self.said.say("severity", severity=value["severity"])]
-        if value.get("out_of_service"):
-            told.append(self.said.say("out_of_service"))
-        return f"{value['code']} ({self.said.listed(told)})"
 
     @cached_property
     def _rules(self) -> Mapping[str, str]:

@@ -22,6 +22,12 @@ def _environment() -> jinja2.Environment:
     )
 
 
+def prepare() -> None:
+    """Make ready what the first report would wait for."""
+    _environment().get_template("report.html")
+    _code("https://example.org/")
+
+
 def article(report: Report) -> Markup:
     """Write a report; its headings begin with ``<h1>``. Nothing in it asks for an inline style or script."""
     template = _environment().get_template("report.html")

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from creditsvc.store.embedded.socket_directory import read_note
-from tests.bench import dataset, load, machine, measures, picture, report
+from tests.bench import dataset, load, machine, measures, pages, picture, report
 from tests.bench.dataset import LOGGED_MOST, Size
 from tests.bench.measures import Bench
 from tests.bench.peers import running
@@ -46,6 +46,7 @@ MEASURES: dict[str, tuple[Measure, float]] = {
     "sizes": (measures.sizes, 6),
     "ingest": (measures.ingest, 6),
     "beside": (measures.lookups_beside_ingest, 1.5),
+    "pages": (pages.pages, 2 * pages.LONGER + 1),  # last: it has the workers replaced
 }
 
 

@@ -92,6 +92,11 @@ GOALS = {
         Goal(
             "search-broad", "the same for two characters that many names have", None, None, "ms", lower=True
         ),
+        Goal("pages", "pages beside look-ups: 95th percentile of the slowest kind", 50, 25, "ms", lower=True),
+        Goal("pages-p99", "their 99th percentile, likewise", 50, 25, "ms", lower=True),
+        Goal("pages-ingest", "pages beside ingest: 95th percentile, likewise", 50, 25, "ms", lower=True),
+        Goal("pages-ingest-p99", "their 99th percentile, likewise", 50, 25, "ms", lower=True),
+        Goal("pages-first", "the first page of each kind that a worker gives out", 200, 50, "ms", lower=True),
         Goal("start", "first start with an empty directory until ready", 5, 2, "s", lower=True),
         Goal("event-bytes", "bytes on disk of an event", None, None, "B", lower=True),
         Goal(

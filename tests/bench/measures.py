@@ -321,8 +321,11 @@ async def space(bench: Bench) -> None:
 
 
 def memory(bench: Bench) -> None:
-    """Tell the most that a worker took in all that was measured."""
-    bench.found("memory", bench.memory.rss / MIB, f"its own share (PSS): {bench.memory.pss / MIB:.0f} MiB")
+    """Tell the most that a worker took in all that was measured, where that was looked at."""
+    if bench.memory.rss:
+        bench.found(
+            "memory", bench.memory.rss / MIB, f"its own share (PSS): {bench.memory.pss / MIB:.0f} MiB"
+        )
 
 
 async def warm(bench: Bench) -> None:

@@ -1,7 +1,7 @@
 """Pages for people: both languages, nothing from elsewhere, nothing that the public may not know."""
 
 import html
-import json
+import itertools
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from html.parser import HTMLParser
@@ -13,14 +13,24 @@ import pytest
 from creditsvc.domain import catalogue
 from creditsvc.domain.identifiers import SCHEMES
 from creditsvc.settings import Settings
+from creditsvc.web.site import organisation
 from creditsvc.web.site.language import LANGUAGES, preferred, words
-from scoring import engine
 from tests.conformance.conftest import Service, served, with_keys
 from tests.conformance.test_log import push
-from tests.making import ENTITY, OTHER_ENTITY, raw
+from tests.making import CATALOGUE, ENTITY, OTHER_ENTITY, raw
 
 MARKUP = '<b onclick="x()">坏&\'"</b>{{ 7 * 7 }}'
 PERSON = "110101199003070011"
+THIRD_ENTITY, LONG_ENTITY = "gb-coh:00445790", "gb-coh:00000006"
+# What may be said beside what must be, of the kinds of fields that are no plain text.
+VALUES: dict[str, object] = {
+    "money": {"value": "1234567.80", "currency": "CNY"},
+    "organisation": {"id": "siren:552081317", "name": "某局"},
+    "site": {"id": "55208131700013", "locality": "Paris"},
+    "violations": [{"code": "395.8(e)", "severity": 5, "out_of_service": True}],
+    "identifiers": ["siren:552081317"],
+    "documents": [{"reference": "doc-1"}],
+}
 HIDDEN = {"severity": "minor", "decided_on": "2026-06-01"}  # not for the public
 PAGES = [
     *(
@@ -151,7 +161,8 @@ def test_both_languages_say_the_same_things():
     texts = {language: words(language).texts for language in LANGUAGES}
     assert texts["zh"].keys() == texts["en"].keys()
     for key, text in texts["zh"].items():
-        assert sorted(re.findall(r"{(\w+)}", text)) == sorted(re.findall(r"{(\w+)}", texts["en"][key])), key
+        blanks, others = (sorted(re.findall(r"{(\w+)[:}]", one)) for one in (text, texts["en"][key]))
+        assert blanks == others, key
         assert text.strip()
 
 
@@ -167,13 +178,6 @@ def test_every_text_that_a_template_names_is_there_and_none_is_idle():
     named |= {key for key in texts if f'"{key}"' in code}
     given = {"problem.", "wrong.", "objection.", "repair."}  # named by refusals, and by the kind of a case
     assert [key for key in texts if key not in named and not key.startswith((*begun, *given))] == []
-
-
-def test_every_code_of_the_official_score_and_every_state_has_words():
-    texts = words("en").texts
-    official = json.loads(engine.content("credit-baseline", "1"))
-    assert [rule["code"] for rule in official["rules"] if f"reason.{rule['code']}" not in texts] == []
-    assert [one["grade"] for one in official["grades"] if f"grade.{one['grade']}" not in texts] == []
 
 
 async def test_an_organisations_page_tells_what_is_public_of_it(site: Service):
@@ -280,3 +284,67 @@ async def test_a_report_is_given_as_a_pdf_of_the_language_asked_for(site: Servic
         assert body.startswith(b"%PDF")
         assert b"/ByteRange" in body, "sealed"
     assert (await get(site, f"/entities/{OTHER_ENTITY}/report.pdf"))[0] == 404
+
+
+def examples() -> list[dict[str, object]]:
+    """Give an event of each type that makes a record, with everything in it that one may say."""
+    found = []
+    for kind in CATALOGUE.types.values():
+        if kind.role in {"opens", "states"} and kind.name.startswith("credit."):
+            name = kind.name.removeprefix("credit.")
+            kinds = {one: CATALOGUE.fields[one].kind for one in kind.required | kind.optional}
+            data = {one: VALUES[kinds[one]] for one in kinds if kinds[one] in VALUES} | kind.example
+            data.pop("record", None)
+            found.append(raw(name, f"X-{name}", subject=THIRD_ENTITY, **data))
+    return found
+
+
+async def test_a_record_of_every_type_is_shown_on_the_page_and_in_the_report(site: Service):
+    sent = examples()
+    assert len(sent) > 15
+    results = await push(site, *sent)
+    assert {one["status"] for one in results["results"]} == {"accepted"}, results
+    async with site.session.get(f"/v1/entities/{THIRD_ENTITY}/records?limit=1000") as answer:
+        records = (await answer.json())["items"]
+    pages = (f"/entities/{THIRD_ENTITY}", f"/entities/{THIRD_ENTITY}/report")
+    for path, language in itertools.product(pages, LANGUAGES):
+        status, _, page = await get(site, path, **{"Accept-Language": language})
+        assert status == 200
+        assert [one["record"] for one in records if one["record"] not in page] == []
+        assert not re.search(r"\{&#39;|\[\{|&#39;:", page), "something is written as Python writes it"
+
+
+async def test_a_long_history_is_shown_in_parts_the_latest_first(site: Service):
+    many = 2 * organisation.STRETCH + 5
+    for start in range(0, many, 50):
+        sent = [
+            raw("honour.granted", f"H-{place:04}", subject=LONG_ENTITY, decided_on="2026-02-03")
+            for place in range(start, min(many, start + 50))
+        ]
+        await push(site, *sent)
+    seen: list[str] = []
+    path = f"/entities/{LONG_ENTITY}"
+    for _ in range(3):
+        status, _, page = await get(site, path)
+        assert status == 200
+        assert page.count('<article class="record') == page.count('<time datetime="')
+        shown = re.findall(r'class="number">(H-\d+)<', page)
+        assert shown == sorted(shown, reverse=True)
+        seen += shown
+        path = html.unescape(next(iter(re.findall(r'href="(\?before=[^"#]+)#history">Earlier', page)), ""))
+        path = f"/entities/{LONG_ENTITY}{path}"
+    assert seen == [f"H-{place:04}" for place in reversed(range(many))]
+    assert (await get(site, f"/entities/{LONG_ENTITY}?before=2"))[0] == 200
+    for wrong in ("0", "1", "x", "-3", "9" * 40, "٣"):
+        assert (await get(site, f"/entities/{LONG_ENTITY}?before={wrong}"))[0] == 400
+
+
+async def test_a_history_too_long_to_be_folded_is_told_by_its_profile(site: Service, monkeypatch):
+    monkeypatch.setattr(organisation, "WHOLE_MAX", 1)
+    status, _, page = await get(site, f"/entities/{ENTITY}", **{"Accept-Language": "en"})
+    said = words("en")
+    assert status == 200
+    assert said("grade.long") in page
+    assert said("course.long") in page
+    assert said("reason.penalty-serious") in page
+    assert said("grade.sum") not in page

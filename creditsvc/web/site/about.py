@@ -1,5 +1,6 @@
 """Pages that say what the service is, what it records and what not, and how scores are made."""
 
+from functools import cache
 from typing import Any
 
 from aiohttp import web
@@ -38,6 +39,7 @@ def _models(request: web.Request) -> list[dict[str, Any]]:
     ]
 
 
+@cache  # of what is released nothing changes
 def _method(name: str, version: str) -> Markup:
     tokens = _markdown.parse(engine.method(name, version))
     for token in tokens:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from creditsvc.ledger.course import Step
 
@@ -22,13 +23,16 @@ class Chart:
     days: tuple[tuple[float, datetime], ...]  # where days are written
 
 
-def draw(steps: Sequence[Step], until: datetime, least: float, most: float) -> Chart | None:
-    """Draw the steps up to an instant, on a scale from ``least`` to ``most``; null for nothing to draw."""
+def draw(steps: Sequence[Step], until: datetime, least: float, most: float, zone: ZoneInfo) -> Chart | None:
+    """Draw the steps up to an instant, on a scale from ``least`` to ``most``; null for nothing to draw.
+
+    The axis is a day long at least, and ends at that instant: nothing is drawn of what has not come yet.
+    """
     rated = [step for step in steps if step.value is not None]
     if not rated:
         return None
-    begin = rated[0].at
-    span = max(until - begin, LEAST_SPAN)
+    begin = min(rated[0].at, until - LEAST_SPAN)
+    span = until - begin
 
     def x(at: datetime) -> float:
         return round(LEFT + (WIDTH - LEFT - RIGHT) * ((at - begin) / span), 1)
@@ -47,7 +51,9 @@ def draw(steps: Sequence[Step], until: datetime, least: float, most: float) -> C
         points.append((x(step.at), y(step.value), step))
         open_ = True
     quarters = [round(least + (most - least) * part / 4) for part in range(5)]
-    days = [begin + span * part / (MOST_LABELS - 1) for part in range(MOST_LABELS)]
+    marks = [begin + span * part / (MOST_LABELS - 1) for part in range(MOST_LABELS)]
+    # A young history has fewer days than there is room for: each is written where it is seen last.
+    days = {at.astimezone(zone).date(): at for at in marks}.values()
     return Chart(
         "".join(path),
         tuple(points),

@@ -18,6 +18,16 @@ COOKIE = "language"
 KEPT_S = 365 * 86_400
 
 
+class Count(int):
+    """A number that texts may name a thing by: ``{days:day|days}`` says "1 day" and "2 days"."""
+
+    def __format__(self, shape: str) -> str:
+        if "|" not in shape:
+            return super().__format__(shape)
+        one, many = shape.split("|")
+        return f"{int(self)} {one if self == 1 else many}"
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
     """All that a page says, in one language."""
@@ -27,7 +37,8 @@ class Words:
 
     def __call__(self, key: str, **values: Any) -> str:
         """Say what stands under a key, with values put in their places; ``KeyError`` for no such key."""
-        return self.texts[key].format(**values)
+        counted = {name: Count(value) if isinstance(value, int) else value for name, value in values.items()}
+        return self.texts[key].format(**counted)
 
     def maybe(self, key: str, otherwise: str) -> str:
         """Say what stands under a key that data names, or else that."""

@@ -1,5 +1,7 @@
 """Pages made from templates: what each carries, and refusals that people can read."""
 
+import asyncio
+import time
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,6 +15,7 @@ from creditsvc.web.keys import CATALOGUE
 from creditsvc.web.site.assets import PATHS
 from creditsvc.web.site.language import COOKIE, KEPT_S, LANGUAGES, language_of, words
 
+SLICE_S = 0.002  # a long page is rendered so long at a time; look-ups go between
 ENVIRONMENT: web.AppKey[jinja2.Environment] = web.AppKey("site_environment", jinja2.Environment)
 # No asset from elsewhere, nothing inline, no frame, and forms go nowhere but here.
 CSP = (
@@ -22,14 +25,21 @@ CSP = (
 
 
 def prepare(app: web.Application) -> None:
-    """Make the templates' environment; a name that no page gives is an error, not nothing."""
-    app[ENVIRONMENT] = jinja2.Environment(
+    """Make the templates, so that no request waits for that; a name that no page gives is an error."""
+    environment = jinja2.Environment(
         loader=jinja2.PackageLoader("creditsvc.web.site", "templates"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
+        auto_reload=False,
+        cache_size=-1,
     )
+    for name in environment.list_templates():
+        environment.get_template(name)
+    for language in LANGUAGES:
+        words(language)
+    app[ENVIRONMENT] = environment
 
 
 def page(
@@ -47,22 +57,40 @@ def page(
     ``repeat``: its address stands in the switch of language; not where it may hold a person's number, or
     cannot be opened anew: then that of ``anew`` does.
     """
+    told = _context(request, None if repeat else anew) | context
+    body = request.app[ENVIRONMENT].get_template(template).render(told)
+    return _answer(request, body, status, keep)
+
+
+async def long_page(request: web.Request, template: str, **context: Any) -> web.Response:
+    """Render a page that may be long: others are served between its parts."""
+    parts: list[str] = []
+    began = time.perf_counter()
+    for part in request.app[ENVIRONMENT].get_template(template).generate(_context(request) | context):
+        parts.append(part)
+        if time.perf_counter() - began > SLICE_S:
+            await asyncio.sleep(0)
+            began = time.perf_counter()
+    return _answer(request, "".join(parts), 200, "no-cache")
+
+
+def _context(request: web.Request, anew: str | None = None) -> dict[str, Any]:
+    """Give what all pages have."""
     t = words(language_of(request))
-    body = (
-        request.app[ENVIRONMENT]
-        .get_template(template)
-        .render(
-            t=t,
-            language=t.language,
-            others={other: _address(request, other, anew=None if repeat else anew) for other in LANGUAGES},
-            assets=PATHS,
-            path=request.path,
-            signed=auth.caller(request) if sessions.SESSION in request else None,
-            form_token=sessions.form_token(request),
-            catalogue=request.app[CATALOGUE],
-            **context,
-        )
-    )
+    return {
+        "t": t,
+        "language": t.language,
+        "others": {other: _address(request, other, anew=anew) for other in LANGUAGES},
+        "assets": PATHS,
+        "path": request.path,
+        "signed": auth.caller(request) if sessions.SESSION in request else None,
+        "form_token": sessions.form_token(request),
+        "catalogue": request.app[CATALOGUE],
+    }
+
+
+def _answer(request: web.Request, body: str, status: int, keep: str) -> web.Response:
+    t = words(language_of(request))
     response = web.Response(
         text=body,
         status=status,

@@ -44,12 +44,6 @@ for (const form of document.querySelectorAll("form.when")) {
   field.before(slider);
 }
 
-// From a reason to its record.
-for (const link of document.querySelectorAll("a[data-record]")) {
-  const found = [...document.querySelectorAll("article[data-number]")].find((one) => one.dataset.number === link.dataset.record);
-  if (found) link.href = `#${found.id}`;
-}
-
 // A file that is too large is told before it is sent.
 for (const field of document.querySelectorAll("input[data-most]")) {
   field.addEventListener("change", () => {
