@@ -22,6 +22,7 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from tests.browser.sample import AGENCY, OBJECTION, OLDER, PENALTY, Sample, fill
 from tests.making import ENTITY
 from tests.processes import service
+from tests.sheets import dirty
 
 DOCS = Path(__file__).parents[2] / "docs" / "pages"
 SIZES = {
@@ -54,6 +55,7 @@ class Shot:
     path: str
     who: str | None = None
     dark: bool = False  # taken in the dark too
+    checked: bool = False  # once a sheet has been handed in there to be checked
 
 
 PAGES = (
@@ -78,6 +80,8 @@ PAGES = (
     Shot("desk", "An agency's desk: what waits for it, with its clocks", "/desk", "agency", dark=True),
     Shot("case", "A case, to be decided there", OBJECTED, "agency"),
     Shot("cases", "An organisation's own open cases", f"{WHOLE}/cases", "entity"),
+    Shot("hand-in", "Handing in a sheet of penalties or licences", "/hand-in", "agency"),
+    Shot("checked", "A sheet checked row by row, before it is sent", "/hand-in", "agency", checked=True),
     Shot("operator", "The state of the service, for whoever runs it", "/operator", "operator", dark=True),
 )  # fmt: skip
 
@@ -120,6 +124,15 @@ async def take(page: Page, file: Path, size: tuple[int, int]) -> None:
     await asyncio.to_thread(file.write_bytes, base64.b64decode(taken["data"]))
 
 
+async def check(page: Page) -> None:
+    """Hand in a sheet with every kind of dirt."""
+    await page.locator("input[value=penalty]").check()
+    sheet = {"name": "sheet.csv", "mimeType": "text/csv", "buffer": dirty("csv")}
+    await page.locator("#file").set_input_files(sheet)  # type: ignore[arg-type]
+    await page.locator("form.entry button").click()
+    await page.locator("form.send").wait_for()
+
+
 @dataclass(frozen=True, slots=True)
 class Way:
     """In which way pages are taken: the profile of a browser."""
@@ -155,6 +168,8 @@ async def pictures(sample: Sample, opened: Browser, shots: list[Shot], directory
         for shot in wanted:
             await page.set_viewport_size(view)
             await page.goto(shot.path)
+            if shot.checked:
+                await check(page)
             wide = await page.evaluate("document.documentElement.scrollWidth")
             if wide > width:
                 raise RuntimeError(f"{way.name(shot, kind)} is {wide} wide, of {width}")
