@@ -9,7 +9,10 @@ SHELL := /bin/sh
 
 VENV := .venv
 BIN := $(VENV)/bin
-# No bytecode at install: it costs seconds, and Python writes what it imports anyway.
+# No bytecode at install: it costs seconds, and Python writes what it imports anyway. It does so even where its
+# surroundings tell it not to, within the environment: else each of hundreds of processes compiles all of it again.
+export PYTHONDONTWRITEBYTECODE :=
+export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/bytecode
 INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet --no-compile
 # `make lock UPGRADE=--upgrade` takes the newest versions; without it only what pyproject.toml forces changes.
 UPGRADE :=
@@ -30,8 +33,15 @@ run: $(VENV)/local.stamp ## Start the service on loopback with its own PostgreSQ
 	@$(BIN)/python examples/run.py
 
 .PHONY: test
-test: lint ## Run everything that must hold: lint, types and all tests, on the embedded PostgreSQL
+test: $(VENV)/dev.stamp ## Run everything that must hold: lint, types and all tests, on the embedded PostgreSQL
+	@$(MAKE) --jobs 2 lint compiled
 	@$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
+
+# Compiles all tests, and what they import, before four processes would do so at the same time, each for itself;
+# what is wrong with them is told by whoever runs them.
+.PHONY: compiled
+compiled: $(VENV)/dev.stamp
+	@$(BIN)/python -m pytest --collect-only --quiet >/dev/null 2>&1 || true
 
 # `make campaign SEED=7 SECONDS=60` starts from a certain seed; it says which seeds it takes.
 SECONDS := 600
