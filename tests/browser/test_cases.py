@@ -35,7 +35,7 @@ async def service(make_database: Callable[[], Awaitable[str]]) -> AsyncIterator[
         yield running
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def named() -> AsyncIterator[Browser]:
     """A browser for which the service is at a name of its own, without TLS."""
     path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
