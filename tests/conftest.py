@@ -33,7 +33,7 @@ def on_database(dsn: str, name: str) -> str:
 
 async def drop(connection: asyncpg.Connection, name: str) -> None:
     """Drop a database, whoever is connected; an autovacuum worker, which we may not end, ends by itself."""
-    for _ in range(100):
+    for _ in range(600):
         try:
             await connection.execute(f"drop database if exists {name} with (force)")
         except asyncpg.InsufficientPrivilegeError:
