@@ -34,8 +34,9 @@ PLENTY = {"agency_per_minute": 10**9, "partner_per_minute": 10**9, "anonymous_pe
 
 def free_port() -> int:
     """A port that nobody listens on, and that no client is given for its end while its service is away."""
+    chance = random.SystemRandom()
     while True:
-        port = random.randint(10_000, 30_000)  # below those that the systems hand out by themselves
+        port = chance.randint(10_000, 30_000)  # below those that the systems hand out by themselves
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port
 
