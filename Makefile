@@ -34,14 +34,8 @@ run: $(VENV)/local.stamp ## Start the service on loopback with its own PostgreSQ
 
 .PHONY: test
 test: $(VENV)/dev.stamp ## Run everything that must hold: lint, types and all tests, on the embedded PostgreSQL
-	@$(MAKE) --jobs 2 lint compiled
+	@$(MAKE) --jobs 2 lint $(VENV)/compiled.stamp
 	@$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
-
-# Compiles all tests, and what they import, before four processes would do so at the same time, each for itself;
-# what is wrong with them is told by whoever runs them.
-.PHONY: compiled
-compiled: $(VENV)/dev.stamp
-	@$(BIN)/python -m pytest --collect-only --quiet >/dev/null 2>&1 || true
 
 # `make campaign SEED=7 SECONDS=60` starts from a certain seed; it says which seeds it takes.
 SECONDS := 600
@@ -122,6 +116,11 @@ $(VENV)/dev.stamp: requirements/dev.lock pyproject.toml | $(BIN)/pip
 	@$(INSTALL) --require-hashes --requirement requirements/dev.lock
 	@$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $(VENV)/local.stamp $@
+
+# All tests, and what they import, before four processes would compile it at the same time, each for itself.
+$(VENV)/compiled.stamp: $(VENV)/dev.stamp
+	@$(BIN)/python -m pytest --collect-only --quiet >/dev/null 2>&1 || true  # what is wrong is told when they run
+	@touch $@
 
 # What the peers of the benchmark are built of, beside the rest: nothing else uses it.
 $(VENV)/bench.stamp: requirements/bench.lock $(VENV)/dev.stamp
