@@ -9,7 +9,10 @@ SHELL := /bin/sh
 
 VENV := .venv
 BIN := $(VENV)/bin
-# No bytecode at install: it costs seconds, and Python writes what it imports anyway.
+# No bytecode at install: it costs seconds, and Python writes what it imports anyway. It does so even where its
+# surroundings tell it not to, within the environment: else each of hundreds of processes compiles all of it again.
+export PYTHONDONTWRITEBYTECODE :=
+export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/bytecode
 INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet --no-compile
 # `make lock UPGRADE=--upgrade` takes the newest versions; without it only what pyproject.toml forces changes.
 UPGRADE :=
@@ -30,7 +33,8 @@ run: $(VENV)/local.stamp ## Start the service on loopback with its own PostgreSQ
 	@$(BIN)/python examples/run.py
 
 .PHONY: test
-test: lint ## Run everything that must hold: lint, types and all tests, on the embedded PostgreSQL
+test: $(VENV)/dev.stamp ## Run everything that must hold: lint, types and all tests, on the embedded PostgreSQL
+	@$(MAKE) --jobs 2 lint $(VENV)/compiled.stamp
 	@$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # `make campaign SEED=7 SECONDS=60` starts from a certain seed; it says which seeds it takes.
@@ -112,6 +116,11 @@ $(VENV)/dev.stamp: requirements/dev.lock pyproject.toml | $(BIN)/pip
 	@$(INSTALL) --require-hashes --requirement requirements/dev.lock
 	@$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $(VENV)/local.stamp $@
+
+# All tests, and what they import, before four processes would compile it at the same time, each for itself.
+$(VENV)/compiled.stamp: $(VENV)/dev.stamp
+	@$(BIN)/python -m pytest --collect-only --quiet >/dev/null 2>&1 || true  # what is wrong is told when they run
+	@touch $@
 
 # What the peers of the benchmark are built of, beside the rest: nothing else uses it.
 $(VENV)/bench.stamp: requirements/bench.lock $(VENV)/dev.stamp

@@ -11,9 +11,12 @@ import sys
 import time
 
 TESTS = (
-    "tests/unit/domain/test_cases_stateful.py",
+    "tests/unit",
     "tests/integration/ledger/test_cases_stateful.py",
     "tests/integration/ledger/test_delivery.py",
+    "tests/integration/ledger/test_feed.py",
+    "tests/integration/ledger/test_feed_race.py",
+    "tests/integration/ledger/test_notices.py",
     "tests/acceptance/test_faults.py",
     "tests/conformance/test_schemathesis.py",  # with every type of event
 )

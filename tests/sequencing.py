@@ -18,6 +18,7 @@ from creditsvc.settings import Settings
 from creditsvc.store.database import Connection, connect, sequence_pool
 from creditsvc.verifier import VerifierKey, open_checkpoint, root_of
 from tests.making import event
+from tests.processes import PATIENCE_S
 
 
 @asynccontextmanager
@@ -48,7 +49,7 @@ async def sequenced(dsn: str, data_dir: Path, **given: Any) -> AsyncIterator[Seq
                 await running
 
 
-async def settled(dsn: str, patience_s: float = 20) -> int:
+async def settled(dsn: str, patience_s: float = PATIENCE_S) -> int:
     """Wait until everything recorded is below a checkpoint; gives its size."""
     connection = await connect(dsn)
     try:

@@ -33,7 +33,7 @@ _LANGUAGE = click.option(
 
 @click.group()
 def command() -> None:
-    """Check the sheets that agencies hand in ("double publicity", 双公示), and send them."""
+    """Check, send and give out the sheets that agencies hand in."""
 
 
 @command.command(

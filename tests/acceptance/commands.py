@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.processes import PATIENCE_S
+
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "creditsvc"]
-PATIENCE_S = 90
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Installation:
 
 
 def _address(process: subprocess.Popen[str], log: Path) -> str:
-    for _ in range(PATIENCE_S * 20):
+    for _ in range(round(PATIENCE_S) * 20):
         found = re.search(r"^listening on (http://\S+)$", log.read_text(encoding="utf-8"), re.MULTILINE)
         if found is not None:
             return found[1]

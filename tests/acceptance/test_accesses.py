@@ -27,6 +27,9 @@ ENTITIES = [*KNOWN, UNKNOWN]
 CLIENTS = 12
 KILLS = 2  # the service waits longer after each before it starts a worker again
 
+HELD_UP = """select pid from pg_stat_activity
+             where $1 = any(pg_blocking_pids(pid)) and query ilike '%insert into access_arrived%'"""
+
 _numbers = count(1)
 
 
@@ -167,11 +170,10 @@ async def test_a_worker_killed_after_the_commit_and_before_the_answer(running, k
     """Rows are held up until every worker is frozen, so that what is committed then goes unanswered."""
     partner = Partner(running.url, keys["partner"], random.Random("frozen"))
     async with partner.busy():
-        await asyncio.sleep(0.3)
         async with running.database() as connection:
             async with connection.transaction():
                 await connection.execute("lock table access_arrived in share mode")
-                await asyncio.sleep(0.3)  # by then all ask who can
+                await each_waits(connection, running)
                 answered = set(partner.answered)
                 assert await written(connection, answered) == answered, "told before it was written down"
                 workers = running.workers
@@ -186,6 +188,14 @@ async def test_a_worker_killed_after_the_commit_and_before_the_answer(running, k
     found = await shown(running, keys["auditor"])
     for purpose in caught:
         assert any(rows[purpose] for rows in found.values()), "who asked is shown, answered or not"
+
+
+async def each_waits(connection: asyncpg.Connection, running: Service) -> None:
+    """Wait until every worker has somebody's row to write down, and cannot."""
+    deadline = time.monotonic() + PATIENCE_S
+    while len(await connection.fetch(HELD_UP, connection.get_server_pid())) < len(running.workers):
+        assert time.monotonic() < deadline, "no worker has anything to write"
+        await asyncio.sleep(0.02)
 
 
 async def first_written(connection: asyncpg.Connection, purposes: set[str]) -> set[str]:

@@ -3,7 +3,9 @@
 import re
 
 import pytest
+from click.testing import CliRunner, Result
 
+from creditsvc.cli import main
 from tests.acceptance.commands import ROOT, Installation
 
 SOURCE = "urn:agency:cn-tj-samr"
@@ -34,10 +36,15 @@ def nothing(tmp_path_factory) -> Installation:
     return Installation({"DATABASE_URL": "postgresql://x@127.0.0.1:9/x", "DATA_DIR": str(data_dir)})
 
 
+def called(installed: Installation, *arguments: str) -> Result:
+    """Call a command as the process does, within this one: for what ends before it has done anything."""
+    return CliRunner().invoke(main, arguments, prog_name="creditsvc", env=installed.environment)
+
+
 @pytest.mark.parametrize("command", LEAVES, ids=" ".join)
 def test_every_command_explains_itself(nothing, command):
-    done = nothing.run(*command, "--help")
-    assert done.returncode == 0
+    done = called(nothing, *command, "--help")
+    assert done.exit_code == 0
     assert f"Usage: creditsvc {' '.join(command)}" in done.stdout.replace("\n", " ")
     assert re.search(r"Examples?:|The id is|Tab-separated", done.stdout)
 
@@ -66,9 +73,11 @@ def test_wrong_calls_end_with_status_2_and_nothing_on_standard_output(nothing):
         ("desk", "--agency", SOURCE, "--kind", "wish"),
     ]
     for call in calls:
-        done = nothing.run(*call)
-        assert (done.returncode, done.stdout) == (2, ""), call
-        assert "Error: " in done.stderr
+        result = called(nothing, *call)
+        assert (result.exit_code, result.stdout) == (2, ""), call
+        assert "Error: " in result.stderr
+    done = nothing.run(*calls[0])
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", called(nothing, *calls[0]).stderr)
     assert nothing.run("keys", "list", CREDITSVC_PORT="eighty").returncode == 2
 
 

@@ -9,8 +9,7 @@ import orjson
 from creditsvc.ledger.calendars import CHINA, kept
 from tests.acceptance.commands import COMMAND
 from tests.making import OTHER_SOURCE, SOURCE, raw
-
-PATIENCE_S = 60
+from tests.processes import PATIENCE_S
 
 
 def command(api, who, *options):

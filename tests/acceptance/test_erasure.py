@@ -19,11 +19,10 @@ from tests.checking import owner
 from tests.erasing import THEN, clock_at
 from tests.interface import Interface
 from tests.making import CATALOGUE, ENTITY, SOURCE, ledger, raw
-from tests.processes import service
+from tests.processes import PATIENCE_S, service
 from tests.sequencing import sequencer
 from tests.tampering import unguarded
 
-PATIENCE_S = 40
 PATH = f"/v1/entities/{ENTITY}"
 # A warning that was recorded in 2024, whose time was over when the rules of retention came into force.
 PENALTY = raw(
@@ -55,7 +54,7 @@ async def var(tmp_path, monkeypatch):
 @asynccontextmanager
 async def serving(var, **given):
     async with (
-        service(var, workers=2, log_interval_s=0.2, **given) as one,
+        service(var, workers=1, log_interval_s=0.2, **given) as one,
         aiohttp.ClientSession() as session,
     ):
         keys = {

@@ -128,7 +128,7 @@ async def test_killed_at_random_the_log_comes_out_whole(tmp_path):
     chance = random.Random(SEED)
     settings = Settings(data_dir=tmp_path / "var")
     async with (
-        service(settings.data_dir, log_interval_s=0.1) as running,
+        service(settings.data_dir, workers=1, log_interval_s=0.1) as running,
         embedded.server(settings, own=False) as dsn,
     ):
         agency = Agency(running.url, await running.key("agency", sources=[SOURCE]), tmp_path / "receipts")
@@ -142,7 +142,7 @@ async def test_killed_at_random_the_log_comes_out_whole(tmp_path):
         assert run.kills >= KILLS_MIN
         assert len(run.checkpoints) >= CHECKPOINTS_MIN
         async with running.database() as connection:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE_S):
                 while await connection.fetchval(UNSETTLED):  # noqa: ASYNC110  it is another process that works
                     await asyncio.sleep(0.1)
             assert await check_log(connection) == len(agency.receipts())

@@ -3,9 +3,11 @@
 import asyncio
 import time
 from base64 import b64decode
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import aiohttp
+import orjson
 import pytest
 
 from creditsvc.domain.canonical import leaf_hash
@@ -14,7 +16,7 @@ from creditsvc.web.feed_shapes import FeedPage
 from tests.feeding import leaf_of
 from tests.interface import problem
 from tests.making import OTHER_ENTITY, SOURCE, raw
-from tests.processes import WORKERS, service
+from tests.processes import PATIENCE_S, WORKERS, service
 
 FEED = "/v1/log/events"
 
@@ -32,7 +34,7 @@ async def feed(api, who, **asked):
 async def end(api):
     """The position after everything that has been recorded by now."""
     before = datetime.now(UTC)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             page = await feed(api, "partner", limit=1)
             if page["complete_until"] and datetime.fromisoformat(page["complete_until"]) > before:
@@ -44,7 +46,7 @@ async def test_what_is_pushed_comes_with_what_makes_it_checkable(api, subject):
     start = await end(api)
     penalty = raw("penalty.imposed", "P1", subject=subject, severity="minor", decided_on="2026-04-05")
     (receipt,) = await api.taken("agency", penalty)
-    page = await feed(api, "partner", from_=start, wait=20)
+    page = await feed(api, "partner", from_=start, wait=30)
     (item,) = page["items"]
     assert list(item) == ["position", "entity", "sequence", "recorded_at", "leaf_hash", "salt", "event"]
     assert (item["position"], item["entity"], item["event"]) == (start, subject, penalty)
@@ -97,21 +99,26 @@ async def test_each_is_shown_what_they_may_see(api, subject):
 
 
 async def test_a_long_poll_wakes_soon_after_a_push(api, subject):
-    start = await end(api)
-    asked = asyncio.create_task(
-        feed(api, "partner", from_=start, wait=30, entity=f"siren:552081317,{subject}")
-    )
-    other = asyncio.create_task(feed(api, "partner", from_=start, wait=3, entity="siren:552081317"))
-    await asyncio.sleep(0.5)
-    assert not asked.done()
-    pushed_s = time.monotonic()
-    await api.taken("agency", raw("honour.granted", "H", subject=subject))
-    page = await asked
-    assert time.monotonic() - pushed_s < 5, "a checkpoint is signed every second, and looked for more often"
-    assert [item["entity"] for item in page["items"]] == [subject]
-    # Whoever does not care for it waits on, and learns only that there was something.
-    page = await other
-    assert (page["items"], page["next"]) == ([], start + 1)
+    for wait_s in (4, 30):  # the longer if the machine was too slow for the shorter to show anything
+        start = await end(api)
+        began_s = time.monotonic()
+        asked = asyncio.create_task(
+            feed(api, "partner", from_=start, wait=30, entity=f"siren:552081317,{subject}")
+        )
+        other = asyncio.create_task(feed(api, "partner", from_=start, wait=wait_s, entity="siren:552081317"))
+        await asyncio.sleep(0.5)
+        assert not asked.done()
+        await api.taken("agency", raw("honour.granted", f"H{wait_s}", subject=subject))
+        page = await asked
+        woken_s = time.monotonic()
+        assert [item["entity"] for item in page["items"]] == [subject]
+        # Whoever does not care for it waits on, and learns only that there was something.
+        page, waited_s = await other, time.monotonic() - began_s
+        if woken_s - began_s < wait_s - 1:
+            assert waited_s >= wait_s
+            assert (page["items"], page["next"]) == ([], start + 1)
+            return
+    raise AssertionError("a checkpoint is signed every second, and looked for more often")
 
 
 async def test_silence_is_told_from_staleness(api):
@@ -120,7 +127,8 @@ async def test_silence_is_told_from_staleness(api):
     page = await feed(api, "partner", from_=start, wait=2)
     assert datetime.now(UTC) - began >= timedelta(seconds=2)
     assert (page["items"], page["next"], page["size"]) == ([], start, start)
-    assert datetime.fromisoformat(page["complete_until"]) > began - timedelta(seconds=2)
+    assert page["complete_until"]
+    assert await end(api) == start, "how far it is complete goes on, though nothing comes"
 
 
 async def test_a_reader_that_is_ahead_of_the_log_is_told(api):
@@ -166,41 +174,52 @@ async def test_who_leaves_makes_room_for_who_comes(api):
 
     async def left():
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(0.1)) as session:
-            with pytest.raises(TimeoutError):
-                await session.get(url + "30", headers=headers)
+            with suppress(TimeoutError):
+                while True:  # told to come again while those before have not quite left
+                    answer = await session.get(url + "30", headers=headers)
+                    assert answer.status == 429, "it was let wait"
+                    await asyncio.sleep(0.05)
 
+    async def asked(session, wait_s, number):
+        return await asyncio.gather(*(session.get(f"{url}{wait_s}", headers=headers) for _ in range(number)))
+
+    began_s = time.monotonic()
     for _ in range(3):
         await asyncio.gather(*(left() for _ in range(WAITING_OF_KEY_MAX)))
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.3)  # that they have left is noticed soon, not at once
     async with aiohttp.ClientSession() as session:
-        answers = await asyncio.gather(
-            *(session.get(url + "1", headers=headers) for _ in range(WAITING_OF_KEY_MAX))
-        )
-        assert [one.status for one in answers] == [200] * WAITING_OF_KEY_MAX
+        while 429 in {one.status for one in await asked(session, 1, WAITING_OF_KEY_MAX)}:
+            assert time.monotonic() - began_s < 25, "they would have been answered by now"
         # Each worker lets so many of one key wait; the rest are told to come again.
-        answers = await asyncio.gather(
-            *(session.get(url + "1", headers=headers) for _ in range(3 * WORKERS * WAITING_OF_KEY_MAX))
-        )
+        for wait_s in (1, 10, 30):  # the longer if the machine was too slow for them to meet
+            answers = await asked(session, wait_s, 3 * WORKERS * WAITING_OF_KEY_MAX)
+            if {one.status for one in answers} == {200, 429}:
+                break
         assert {one.status for one in answers} == {200, 429}
         assert all(int(one.headers["Retry-After"]) >= 1 for one in answers if one.status == 429)
 
 
 async def test_a_service_that_stops_answers_whoever_waits(tmp_path):
     async with service(tmp_path / "var") as running:
-        headers = {"Authorization": f"Bearer {await running.key('partner')}"}
+        key = f"Authorization: Bearer {await running.key('partner')}\r\n"
 
-        async def wait(session):
-            async with session.get(f"{running.url}{FEED}?wait=30", headers=headers) as answer:
-                return answer.status, await answer.json()
+        async def wait():
+            """Ask, and see that the worker has taken the question up."""
+            reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
+            head = f"GET {FEED}?wait=30 HTTP/1.1\r\nHost: a\r\n{key}Expect: 100-continue\r\n\r\n"
+            writer.write(head.encode())
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100")
+            return reader, writer
 
-        async with aiohttp.ClientSession() as session:
-            waiters = [asyncio.create_task(wait(session)) for _ in range(6)]
-            await asyncio.sleep(1)
-            assert not any(one.done() for one in waiters)
+        async with asyncio.timeout(PATIENCE_S):
+            waiting = [await wait() for _ in range(6)]
             began_s = time.monotonic()
             stopping = asyncio.create_task(running.stop())
-            for status, page in await asyncio.gather(*waiters):
-                assert status == 200
+            for reader, writer in waiting:
+                head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+                writer.close()
+                assert head.startswith(b"HTTP/1.1 200 ")
+                page = orjson.loads(body)
                 assert (page["items"], page["next"], page["size"]) == ([], 0, 0)
-            assert time.monotonic() - began_s < 5
+            assert time.monotonic() - began_s < 25, "sooner than they asked for"
             assert await stopping == 0

@@ -3,7 +3,6 @@
 import csv
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,12 +21,13 @@ import pytest
 from creditsvc.store import embedded
 from tests.acceptance.commands import PATIENCE_S, ROOT, Installation
 from tests.gates import gate
+from tests.processes import free_port
 
 INSPECTIONS = ROOT / "examples" / "alimconfiance" / "inspections_2017.csv"
 MAPPING = ROOT / "examples" / "alimconfiance" / "mapping.toml"
 SOURCE = "urn:agency:fr-dgal"
 CORRECTED = "siren:351680558"
-PART_ROWS = 1_000  # of a file that is cut off on the way
+PART_ROWS = 400  # of a file that is cut off on the way
 
 DIGEST = """
 select count(*) as events,
@@ -41,15 +41,8 @@ from event
 """
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def at(place: Path) -> Installation:
-    settings = {"DATA_DIR": str(place / "var"), "PORT": str(free_port()), "WORKERS": "2"}
+def at(place: Path, workers: int = 1) -> Installation:
+    settings = {"DATA_DIR": str(place / "var"), "PORT": str(free_port()), "WORKERS": str(workers)}
     return Installation(settings | {"LOG_LEVEL": "WARNING"})
 
 
@@ -102,8 +95,13 @@ async def half_loaded(
     """Load it, and hold the load up in the middle for the time of the block; who reads on ends it."""
     async with database(installed) as connection, gate(connection, part.middle) as held:
         loading = installed.start(*command, CREDITSVC_KEY=key_of(installed))
-        await held.reached(loading.poll)
-        yield loading
+        try:
+            await held.reached(loading.poll)
+            yield loading
+        except BaseException:
+            loading.kill()
+            loading.communicate()
+            raise
 
 
 async def digest(installed: Installation) -> asyncpg.Record:
@@ -114,10 +112,15 @@ async def digest(installed: Installation) -> asyncpg.Record:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory) -> Iterator[tuple[Installation, str]]:
-    installed = at(tmp_path_factory.mktemp("served"))
-    with installed.serving() as (url, _):
-        yield installed, url
+def running(tmp_path_factory) -> Iterator[tuple[Installation, str, int]]:
+    installed = at(tmp_path_factory.mktemp("served"), workers=2)
+    with installed.serving() as (url, process):
+        yield installed, url, process.pid
+
+
+@pytest.fixture(scope="module")
+def served(running) -> tuple[Installation, str]:
+    return running[:2]
 
 
 async def test_real_inspections_come_out_as_records_and_corrections_and_twice_as_duplicates(served, tmp_path):
@@ -216,7 +219,7 @@ async def test_load_cut_off_by_ctrl_c_goes_on_where_it_was(part, tmp_path):
         assert "give the same command again" in said
         done = installed.run(*command, CREDITSVC_KEY=key_of(installed))
         assert "going on behind row" in done.stderr
-        assert done.stdout.startswith("1,000 rows: ")
+        assert done.stdout.startswith(f"{PART_ROWS} rows: ")
         assert done.returncode == 0
         assert (await digest(installed))["events"] == PART_ROWS
 
@@ -230,7 +233,7 @@ async def test_service_killed_under_a_load_loses_nothing_acknowledged(part, tmp_
             assert loading.poll() is None, "killed in the middle"
     with installed.serving():
         said, notices = loading.communicate(timeout=PATIENCE_S)
-        assert said.startswith("1,000 rows: "), notices
+        assert said.startswith(f"{PART_ROWS} rows: "), notices
         assert (await digest(installed))["events"] == PART_ROWS
         assert installed.run("fsck").returncode == 0
 
@@ -244,7 +247,7 @@ async def test_postgresql_killed_under_a_load_loses_nothing_acknowledged(part, t
             postmaster.kill()
             assert loading.poll() is None, "killed in the middle"
         said, notices = loading.communicate(timeout=PATIENCE_S)
-        assert said.startswith("1,000 rows: "), notices
+        assert said.startswith(f"{PART_ROWS} rows: "), notices
         assert (await digest(installed))["events"] == PART_ROWS
         assert installed.run("fsck").returncode == 0
 
@@ -308,11 +311,12 @@ def test_example_tells_a_setting_that_cannot_be_used(tmp_path):
     assert done.stderr == "Error: CREDITSVC_PORT must be a whole number from 0 to 65535\n"
 
 
-def test_second_example_on_the_same_data_is_told_who_owns_them(tmp_path):
-    with at(tmp_path).serving() as (_, service):
-        done = run_example(tmp_path)
+def test_second_example_on_the_same_data_is_told_who_owns_them(running, tmp_path):
+    installed, _, owner = running
+    directory = installed.settings["DATA_DIR"]
+    done = run_example(tmp_path, CREDITSVC_DATA_DIR=directory)
     assert done.returncode == 1
-    assert f"Process {service.pid} owns {tmp_path}/var; waiting" in done.stderr
+    assert f"Process {owner} owns {directory}; waiting" in done.stderr
     assert "set CREDITSVC_DATA_DIR to another" in done.stderr
 
 

@@ -10,7 +10,7 @@ import orjson
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.making import SOURCE, raw
-from tests.processes import BATCH, Service, children, service
+from tests.processes import BATCH, PATIENCE_S, Service, children, service
 from tests.sequencing import entity
 
 
@@ -37,7 +37,7 @@ async def processes(session: aiohttp.ClientSession, key: str) -> list[str]:
 
 async def started(session: aiohttp.ClientSession, starts: dict[str, float]) -> None:
     """Wait until so many processes of each kind have said that they started."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while await sampled(session, "creditsvc_process_starts_total", "kind") != starts:  # noqa: ASYNC110  other processes
             await asyncio.sleep(0.1)
 
@@ -51,7 +51,7 @@ async def push(session: aiohttp.ClientSession, key: str, name: str) -> None:
 
 async def counted(running: Service, expected: int) -> None:
     """Wait until the statistics have come to so many, and see that they never have more."""
-    async with running.database() as connection, asyncio.timeout(40):
+    async with running.database() as connection, asyncio.timeout(PATIENCE_S):
         while True:
             found = await connection.fetchval("select coalesce(sum(events), 0) from statistic")
             assert found <= expected

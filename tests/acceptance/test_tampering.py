@@ -16,7 +16,10 @@ ENTITIES = [f"usdot:{2_000_000 + number}" for number in range(30)]
 @pytest.fixture
 async def running(tmp_path):
     """A service with a log of some hundred entries, all signed for."""
-    async with service(tmp_path / "var", log_interval_s=0.2) as one, aiohttp.ClientSession() as session:
+    async with (
+        service(tmp_path / "var", workers=1, log_interval_s=0.2) as one,
+        aiohttp.ClientSession() as session,
+    ):
         agency = Agency(one.url, await one.key("agency", sources=[OTHER_SOURCE]), tmp_path / "receipts")
         for turn in range(5):
             events = [

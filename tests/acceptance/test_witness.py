@@ -104,7 +104,7 @@ class Log:
 async def log(tmp_path_factory):
     """One service for all: what a test does to it, it undoes, but for those at the end of the file."""
     directory = tmp_path_factory.mktemp("log")
-    async with service(directory / "var", log_interval_s=0.1) as running:
+    async with service(directory / "var", workers=1, log_interval_s=0.1) as running:
         key = await running.key("agency", sources=[SOURCE])
         async with aiohttp.ClientSession() as session:
             log = Log(running, session, Agency(running.url, key, directory / "receipts"))

@@ -3,29 +3,45 @@
 import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, Playwright, async_playwright, expect
 
 from creditsvc.settings import Settings
 from tests.conformance.conftest import Service, served, with_keys
 from tests.conformance.test_log import push
 from tests.making import raw
+from tests.processes import PATIENCE_S
 from tests.sequencing import settled
 
 NAME = "福州市鼓楼区示例食品有限公司"
 PLENTY = dict.fromkeys(("anonymous_per_minute", "agency_per_minute", "other_per_minute"), 1_000_000)
 LOCALES = {"zh": "zh-CN", "en": "en-GB"}
 Open = Callable[..., "Awaitable[Page]"]
+PATIENCE_MS = PATIENCE_S * 1000
+expect.set_options(timeout=PATIENCE_MS)
+
+
+async def launch(playwright: Playwright, *more: str) -> Browser:
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    assert path, "the tests of pages need Chromium: apt-get install chromium fonts-noto-cjk, or set CHROMIUM"
+    # Its sandbox needs rights that a container does not have; it opens no page but ours.
+    arguments = ["--no-sandbox", *more]
+    return await playwright.chromium.launch(executable_path=path, args=arguments, timeout=PATIENCE_MS)
+
+
+async def profile(browser: Browser, **given: Any) -> BrowserContext:
+    """A fresh one, that waits for as long as a busy machine needs."""
+    context = await browser.new_context(**given)
+    context.set_default_timeout(PATIENCE_MS)
+    return context
 
 
 @pytest.fixture(scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    assert path, "the tests of pages need Chromium: apt-get install chromium fonts-noto-cjk, or set CHROMIUM"
     async with async_playwright() as playwright:
-        # Its sandbox needs rights that a container does not have; it opens no page but ours.
-        opened = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        opened = await launch(playwright)
         yield opened
         await opened.close()
 
@@ -54,7 +70,7 @@ async def open_page(browser: Browser, site: Service) -> AsyncIterator[Open]:
     contexts = []
 
     async def opening(path: str, language: str = "en", **given: object) -> Page:
-        context = await browser.new_context(base_url=site.url, locale=LOCALES[language], **given)
+        context = await profile(browser, base_url=site.url, locale=LOCALES[language], **given)
         contexts.append(context)
         page = await context.new_page()
         page.complaints = []

@@ -1,7 +1,5 @@
 """A case in a browser: an organisation objects, its agency refuses, it appeals; pages are for everybody."""
 
-import os
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -11,7 +9,7 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 from creditsvc.settings import Settings
 from creditsvc.store.clients import name_agency
 from creditsvc.store.database import connect
-from tests.browser.conftest import LOCALES, NAME, PLENTY
+from tests.browser.conftest import LOCALES, NAME, PLENTY, launch, profile
 from tests.browser.test_public import DESK, PHONE, RULES
 from tests.conformance.conftest import Service, served, with_keys
 from tests.conformance.test_desk import push
@@ -35,13 +33,11 @@ async def service(make_database: Callable[[], Awaitable[str]]) -> AsyncIterator[
         yield running
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def named() -> AsyncIterator[Browser]:
     """A browser for which the service is at a name of its own, without TLS."""
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     async with async_playwright() as playwright:
-        rules = f"--host-resolver-rules=MAP {HOST} 127.0.0.1"
-        opened = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox", rules])
+        opened = await launch(playwright, f"--host-resolver-rules=MAP {HOST} 127.0.0.1")
         yield opened
         await opened.close()
 
@@ -75,7 +71,7 @@ WAYS = [
 async def test_from_something_is_wrong_to_an_appeal(service, named, language, scheme, size, script):
     url = f"http://{HOST}:{service.port}"
     given = {"base_url": url, "locale": LOCALES[language], "color_scheme": scheme, "viewport": size}
-    people = [await named.new_context(java_script_enabled=script, **given) for _ in range(2)]
+    people = [await profile(named, java_script_enabled=script, **given) for _ in range(2)]
     entity, agency = [await context.new_page() for context in people]
 
     await entity.goto(f"/entities/{ENTITY}")
@@ -132,7 +128,7 @@ async def maybe(script: bool, page: Page) -> None:  # noqa: FBT001
 
 
 async def test_a_form_on_another_site_does_nothing_here(service, named):
-    context = await named.new_context(base_url=f"http://{HOST}:{service.port}")
+    context = await profile(named, base_url=f"http://{HOST}:{service.port}")
     page = await context.new_page()
     await page.goto("/sign-in")
     await sign_in(page, service.keys["agency"])

@@ -9,7 +9,7 @@ from playwright.async_api import Browser, Page, Route, expect
 from creditsvc.settings import Settings
 from creditsvc.store.clients import name_agency
 from creditsvc.store.database import connect
-from tests.browser.conftest import LOCALES, PLENTY
+from tests.browser.conftest import LOCALES, PLENTY, profile
 from tests.browser.test_cases import maybe
 from tests.browser.test_public import DESK, PHONE
 from tests.conformance.conftest import Service, served, with_keys
@@ -40,8 +40,8 @@ async def visit(browser: Browser, service: Service) -> AsyncIterator[Callable[..
     contexts = []
 
     async def signed_in(language: str = "en", *, script: bool = True, **given: object) -> Page:
-        context = await browser.new_context(
-            base_url=service.url, locale=LOCALES[language], java_script_enabled=script, **given
+        context = await profile(
+            browser, base_url=service.url, locale=LOCALES[language], java_script_enabled=script, **given
         )
         contexts.append(context)
         page = await context.new_page()

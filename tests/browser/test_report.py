@@ -5,6 +5,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser
 
 from creditsvc.report.html import article, style
+from tests.browser.conftest import profile
 from tests.browser.test_public import DESK, PHONE, RULES
 from tests.reports import report, with_words
 
@@ -27,7 +28,7 @@ PAGE = """<!doctype html><html lang="{lang}"><head><meta charset="utf-8"><title>
 async def test_everybody_can_use_it(
     browser: Browser, language: str, scheme: str, size: dict[str, int], words: str | None
 ):
-    context = await browser.new_context(color_scheme=scheme, viewport=size)
+    context = await profile(browser, color_scheme=scheme, viewport=size)
     try:
         page = await context.new_page()
         made = report(language) if words is None else report(language, with_words(words))

@@ -15,6 +15,7 @@ from tests.conformance.conftest import Serve, Service, with_keys
 from tests.conformance.test_accesses import Written
 from tests.faults import ERRORS, Faults, faulty_pools
 from tests.making import ENTITY, OTHER_ENTITY, raw
+from tests.processes import PATIENCE_S
 
 PART = 100
 KNOWN = [f"usdot:{number}" for number in range(100, 112)]
@@ -241,7 +242,7 @@ async def by_old_version(service: Service, entities: list[str]) -> bytes:
     reader, writer = await asyncio.open_connection(service.host, service.port)
     writer.write("\r\n".join([*lines, "", ""]).encode() + sent)
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             return await reader.read()
     finally:
         writer.close()

@@ -9,10 +9,10 @@ import pytest
 
 from tests.conformance.conftest import Serve, Service, with_keys
 from tests.making import ENTITY
+from tests.processes import PATIENCE_S
 
 JSON = "application/json"
 WHAT_IF = f"/v1/entities/{ENTITY}/score/what-if"
-PATIENCE_S = 5.0
 
 
 async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:

@@ -17,7 +17,7 @@ from creditsvc.web.app import ROUTES
 from creditsvc.web.explanations import TEXTS
 from creditsvc.witness.cosigning import Cosigner
 from tests.making import SOURCE, raw
-from tests.processes import BATCH, Service, free_port, service
+from tests.processes import BATCH, PATIENCE_S, Service, free_port, service
 from tests.promql import NotPromQL, read
 
 ROOT = Path(__file__).parents[2]
@@ -63,7 +63,7 @@ async def told(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict[s
         await _do_something(running)
         async with running.database() as connection:
             await connection.execute("insert into log_pending (entity_id, sequence) values ('usdot:1', 9)")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 found = await _scraped(running.url)
                 if {"creditsvc_log_self_check_failures_total", "creditsvc_cases_open"} <= found.keys():

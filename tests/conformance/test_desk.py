@@ -169,7 +169,7 @@ async def test_desks_are_counted(serve: Serve, monkeypatch):
     await connection.execute("update open_case set due = now() - interval '1 day' where number = 'O2'")
     labels = {"agency": "all", "kind": "objection", "step": "decide"}
     counted = None
-    for _ in range(200):
+    for _ in range(1_000):
         await connection.execute("select pg_sleep(0.05)")
         counted = [
             REGISTRY.get_sample_value(f"creditsvc_cases_{name}", labels) for name in ("open", "overdue")

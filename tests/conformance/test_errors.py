@@ -16,6 +16,7 @@ from creditsvc.web.problems import Problem
 from creditsvc.web.protocol import LINE_MAX_BYTES
 from creditsvc.web.routes import Route
 from tests.conformance.conftest import Serve, Service
+from tests.processes import PATIENCE_S
 
 PERSON = "11010519491231002X"
 EVENT = "application/cloudevents+json"
@@ -177,7 +178,7 @@ async def talk(service: Service, sent: bytes, *, then_end: bool = False) -> byte
     if then_end:
         writer.write_eof()
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             return await reader.read()
     finally:
         writer.close()

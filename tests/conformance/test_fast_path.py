@@ -16,8 +16,8 @@ from creditsvc.web.fast_path import FastPath, plain
 from tests.conformance.conftest import Serve, Service, served, with_keys
 from tests.conformance.test_log import push
 from tests.making import ENTITY, OTHER_ENTITY, raw
+from tests.processes import PATIENCE_S
 
-PATIENCE_S = 10.0
 WRITERS, EVENTS = 4, 15
 PATH = f"/v1/entities/{ENTITY}"
 HOST = "Host: a\r\n"

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import jsonschema_rs
+import orjson
 import pytest
 from openapi_pydantic import OpenAPI
 
@@ -100,7 +101,7 @@ def test_every_reference_leads_somewhere():
 
 
 def test_every_schema_is_one():
-    for schema in schemas(API):
+    for schema in {orjson.dumps(one): one for one in schemas(API)}.values():
         validator(schema)
 
 

@@ -23,7 +23,8 @@ OPERATIONS = {
         for name in ("push-events", "feed", "lookups", "accesses", "desk", "cases", *CONSENTS)
     ],
     "partner": [
-        ("--exclude-operation-id", name) for name in ("push-events", "accesses", "desk", "cases", *CONSENTS)
+        ("--include-operation-id", name)
+        for name in ("lookups", "feed", "profile", "records", "history", "score", "proof")
     ],
     "agency": [("--include-operation-id", "push-events")],
     "entity": [("--include-operation-id", name) for name in CONSENTS],

@@ -31,7 +31,7 @@ from tests.handing import (
     token_of,
 )
 from tests.making import OTHER_SOURCE, SOURCE
-from tests.processes import children
+from tests.processes import PATIENCE_S, children
 from tests.sheets import as_csv, penalties
 
 RECORDS = "/v1/entities/uscc:91350100M00010217R/records?limit=100"
@@ -124,7 +124,7 @@ def working() -> list[int]:
 
 
 async def process() -> int:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             if found := working():
                 return found[0]
@@ -216,7 +216,7 @@ async def test_progress_is_seen_while_it_is_made(running: Service, monkeypatch):
         headers = {"Origin": browser.url}
         async with browser.session.post(f"{browser.url}/hand-in/send", data=data, headers=headers) as answer:
             read = ""
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 while f'value="{GROUP_EVENTS}"' not in read:
                     read += (await answer.content.readany()).decode()
             assert read.count("<progress") == 2

@@ -13,6 +13,7 @@ from tests.browsing import Browser
 from tests.conformance.conftest import Serve, Service, with_keys
 from tests.conformance.test_desk import push
 from tests.making import ENTITY, raw
+from tests.processes import PATIENCE_S
 from tests.sequencing import settled
 
 ONE = f"/entities/{ENTITY}"
@@ -51,7 +52,7 @@ async def run(command: str, directory: Path) -> tuple[int, str]:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    told, _ = await asyncio.wait_for(process.communicate(), 60)
+    told, _ = await asyncio.wait_for(process.communicate(), PATIENCE_S)
     return process.returncode or 0, told.decode()
 
 

@@ -40,7 +40,7 @@ async def filled(make_database, server_dsn, tmp_path_factory):
 
 async def copy(connection, dsn, name):
     """Copy a database as soon as nobody is connected to it any more."""
-    for _ in range(100):
+    for _ in range(600):
         try:
             await connection.execute(f"create database {name} template {urlsplit(dsn).path[1:]}")
         except asyncpg.ObjectInUseError:

@@ -15,6 +15,7 @@ from creditsvc.ledger.pages import Cursor
 from creditsvc.settings import Settings
 from creditsvc.store.database import access_pool, connect, lookup_pool
 from tests.faults import ERRORS, Faults, faulty_pools, wire
+from tests.processes import PATIENCE_S
 
 SETTINGS = Settings(lookup_connections=2)
 ONE, OTHER = "siren:552081317", "lei:213800WSGIIZCXF1P572"
@@ -46,7 +47,7 @@ async def fetch(dsn, query, *given):
 
 async def until(dsn, query):
     """Wait until a query says so."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             if await fetch(dsn, query) == [(True,)]:
                 return

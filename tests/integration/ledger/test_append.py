@@ -9,7 +9,9 @@ import pytest
 from creditsvc.errors import EventConflict, EventInvalid, Forbidden, RecordExists
 from creditsvc.ledger.fsck import check
 from creditsvc.ledger.receipts import Receipt
+from tests.gates import gate
 from tests.making import ENTITY, OTHER_ENTITY, OTHER_SOURCE, SOURCE, event, ledger
+from tests.processes import PATIENCE_S
 
 
 def accepted(outcomes):
@@ -274,12 +276,13 @@ async def test_events_behind_a_transaction_that_is_held_up_share_the_next_and_do
     connection = await asyncpg.connect(database, server_settings={"search_path": "creditsvc"})
     async with ledger(database) as (writer, _):
         accepted(await writer.submit([event("licence.granted", "L0")]))
-        async with connection.transaction():
-            await connection.execute("select from entity where entity_id = $1 for update", ENTITY)
+        async with gate(connection, ENTITY) as held:
             held_up = asyncio.create_task(writer.submit([event("licence.granted", "L1")]))
-            await asyncio.sleep(0.01)
-            others = (event("licence.granted", f"L{n}", subject=OTHER_ENTITY) for n in range(30))
-            done = await asyncio.wait_for(asyncio.gather(*(writer.submit([one]) for one in others)), 10)
+            await held.reached(held_up.done)
+            others = [
+                writer.submit([event("licence.granted", f"L{n}", subject=OTHER_ENTITY)]) for n in range(30)
+            ]
+            done = await asyncio.wait_for(asyncio.gather(*others), PATIENCE_S / 2)
             assert not held_up.done()
         accepted(await held_up)
     assert sorted(accepted(one)[0].sequence for one in done) == list(range(1, 31))

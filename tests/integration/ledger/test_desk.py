@@ -19,6 +19,7 @@ from creditsvc.settings import Settings
 from creditsvc.store.database import append_pool, lookup_pool
 from tests.checking import back_dating_clock, owner
 from tests.making import ENTITY, OTHER_ENTITY, OTHER_SOURCE, RULES, SOURCE, event, ledger
+from tests.processes import PATIENCE_S
 
 PENALTY = event("penalty.imposed", "P1", decided_on="2026-01-05", severity="general")
 EVIDENCE = [{"reference": "receipt 7"}]
@@ -187,7 +188,7 @@ async def test_it_is_done_at_start(database):
     async with pools(database) as (appending, looking):
         one = Reckoning(appending, looking, replace(RULES, calendars=grown))
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 while not all(row["certain"] for row in await rows(database)):  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
         finally:
@@ -203,7 +204,7 @@ async def test_metrics_name_agencies_only_where_they_are_told_to(database, monke
             told.clear()
             one = Reckoning(appending, looking, RULES, by_agency=by_agency)
             try:
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(PATIENCE_S):
                     while not told:  # noqa: ASYNC110
                         await asyncio.sleep(0.02)
             finally:

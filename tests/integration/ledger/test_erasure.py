@@ -32,6 +32,7 @@ from tests.erasing import (
 )
 from tests.feeding import feed_of, feeding, read_all
 from tests.making import ENTITY, OTHER_ENTITY, SOURCE, event, ledger
+from tests.processes import PATIENCE_S
 from tests.sequencing import sequencer
 
 INSERT = """insert into erasure select entity_id, kind, 99, record, source, commitment, name, status, public,
@@ -102,7 +103,7 @@ async def test_one_that_is_killed_has_erased_a_record_whole_or_not_at_all(log):
         await transaction.start()
         await holder.execute("select from event_identity where sequence = 1 for update")
         sweep = asyncio.create_task(Erasing(pool, after=SOON).sweep())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while not await killer.fetchval(CUT):
                 assert not sweep.done()
                 await asyncio.sleep(0.02)
@@ -233,7 +234,7 @@ async def test_the_function_erases_only_what_is_over(log):
             await connection.execute("select from entity where entity_id = $1 for update", ENTITY)
             assert (
                 await asyncio.wait_for(
-                    pool.fetchval(call, ENTITY, "P1", SOURCE, [1], [None], [False]), timeout=5
+                    pool.fetchval(call, ENTITY, "P1", SOURCE, [1], [None], [False]), timeout=PATIENCE_S
                 )
                 == 0
             )

@@ -14,6 +14,7 @@ from creditsvc.ledger.receipts import Receipt
 from creditsvc.store import database as store
 from tests.faults import ERRORS, Faults, faulty_pools, wire
 from tests.making import ENTITY, OTHER_ENTITY, event, ledger
+from tests.processes import PATIENCE_S
 
 IN_DATABASE = """select i.source, i.id, e.entity_id, e.sequence, e.leaf_hash
                  from creditsvc.event e
@@ -230,7 +231,7 @@ async def test_an_event_that_the_database_never_takes_fails_alone(database, quic
     monkeypatch.setattr(writing, "append", failing)
     async with ledger(database) as (writer, _):
         group = [event("honour.granted", f"H{n}", id="poison" if n == 11 else f"h{n}") for n in range(30)]
-        outcomes = await asyncio.wait_for(writer.submit(group), 20)
+        outcomes = await asyncio.wait_for(writer.submit(group), PATIENCE_S)
     kinds = [type(one).__name__ for one in outcomes]
     assert kinds == [*["Receipt"] * 11, "Internal", *["Receipt"] * 18]
     await clean(database)
@@ -245,7 +246,7 @@ async def test_the_connection_is_cut_around_the_reply_to_commit(database, quick,
         for n in range(1, 9):
             proxy.cuts = [cut] * (n % 3 + 1)
             sent += group(n)
-            outcomes = await asyncio.wait_for(sender.send(sent[-7:]), 20)
+            outcomes = await asyncio.wait_for(sender.send(sent[-7:]), PATIENCE_S)
             assert not proxy.cuts
             statuses = {one.status for one in outcomes if isinstance(one, Receipt)}
             # What was committed and not answered is found again by the writer itself.
@@ -268,7 +269,7 @@ async def test_a_reply_that_never_comes_loses_nothing_and_no_connection(
     monkeypatch.setattr(store, "_ANSWER_GRACE_S", 0.1)
     async with (
         wire(database) as (proxy, dsn),
-        ledger(dsn, statement_timeout_ms=300, append_connections=1) as (writer, _),
+        ledger(dsn, statement_timeout_ms=1_000, append_connections=1) as (writer, _),
     ):
         sender = Sender(writer)
         sent = group(0)
@@ -277,7 +278,7 @@ async def test_a_reply_that_never_comes_loses_nothing_and_no_connection(
         for n in range(1, 3):  # more often than there are connections
             proxy.cuts = [cut]
             sent += group(n)
-            outcomes = await asyncio.wait_for(sender.send(sent[-7:]), 10)
+            outcomes = await asyncio.wait_for(sender.send(sent[-7:]), PATIENCE_S)
             assert proxy.done == [cut] * n
             assert outcomes[0].status == status
         await settled(sender, database, sent)
@@ -289,12 +290,14 @@ async def test_look_ups_get_over_a_server_that_falls_silent(database, monkeypatc
         await writer.submit([event("honour.granted", "H1")])
     async with (
         wire(database) as (proxy, dsn),
-        ledger(dsn, statement_timeout_ms=300, lookup_connections=2) as (_, reader),
+        ledger(dsn, statement_timeout_ms=1_000, lookup_connections=2) as (_, reader),
     ):
         await reader.moments.at(ENTITY, "shared", None)
         proxy.mute = True
         for _ in range(2):
             with pytest.raises((TimeoutError, asyncpg.InterfaceError, OSError)):
-                await asyncio.wait_for(reader.moments.at(ENTITY, "shared", None), 15)
+                await asyncio.wait_for(reader.moments.at(ENTITY, "shared", None), PATIENCE_S)
         proxy.mute = False
-        assert (await asyncio.wait_for(reader.moments.at(ENTITY, "shared", None), 15)).moment.version == 1
+        assert (
+            await asyncio.wait_for(reader.moments.at(ENTITY, "shared", None), PATIENCE_S)
+        ).moment.version == 1

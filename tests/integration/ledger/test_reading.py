@@ -13,6 +13,7 @@ from creditsvc.domain.views import Viewer
 from creditsvc.errors import EntityUnknown, NotFound
 from creditsvc.ledger.pages import Cursor
 from tests.making import ENTITY, OTHER_SOURCE, event, ledger
+from tests.processes import PATIENCE_S
 
 TICK = timedelta(microseconds=1)
 VIEWS = ("public", "shared")
@@ -113,10 +114,12 @@ async def test_an_answer_for_an_instant_waits_for_what_may_still_be_recorded_the
         await asyncio.sleep(0.2)
         assert not asked.done()
         # What is asked of the time before it began needs no waiting, nor does the present.
-        await asyncio.wait_for(reader.moments.at(ENTITY, "shared", began - timedelta(milliseconds=5)), 1)
-        await asyncio.wait_for(reader.moments.at(ENTITY, "shared", None), 1)
+        await asyncio.wait_for(
+            reader.moments.at(ENTITY, "shared", began - timedelta(milliseconds=5)), PATIENCE_S
+        )
+        await asyncio.wait_for(reader.moments.at(ENTITY, "shared", None), PATIENCE_S)
         await transaction.commit()
-        assert (await asyncio.wait_for(asked, 1)).moment.version == 1
+        assert (await asyncio.wait_for(asked, PATIENCE_S)).moment.version == 1
         await blocker.close()
 
 

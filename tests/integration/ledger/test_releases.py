@@ -23,6 +23,7 @@ from creditsvc.settings import Settings
 from creditsvc.store.database import append_pool, connect, lookup_pool
 from scoring import engine
 from tests.making import CATALOGUE, ENTITY, RULES, event, ledger
+from tests.processes import PATIENCE_S
 
 CHINA = ZoneInfo("Asia/Shanghai")
 
@@ -186,7 +187,7 @@ async def test_who_does_not_know_of_a_release_folds_nothing_and_starts_anew(data
         settings = Settings()
         async with await append_pool(database, settings) as pool:
             unaware = Refolder(pool, RULES, renew=renewed.set)
-            await asyncio.wait_for(renewed.wait(), 5)
+            await asyncio.wait_for(renewed.wait(), PATIENCE_S)
             await unaware.close()
         rules = Rules(CATALOGUE, schedule_of(found, OFFICIAL))
         await asyncio.sleep(1)

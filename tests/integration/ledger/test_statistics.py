@@ -15,6 +15,7 @@ from creditsvc.settings import Settings
 from creditsvc.store.database import connect, lookup_pool, sequence_pool
 from tests.faults import ERRORS, Faults, faulty_pools
 from tests.making import ENTITY, OTHER_ENTITY, event, ledger
+from tests.processes import PATIENCE_S
 from tests.sequencing import entity, sequencer
 
 KINDS = ("penalty.imposed", "inspection.completed", "licence.granted", "honour.granted")
@@ -196,7 +197,7 @@ async def test_it_runs_beside_until_it_is_stopped(database, tmp_path, monkeypatc
         running = asyncio.create_task(one.run())
         await push(writer, 50, random.Random(3))
         await log.drain()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while await counted(database) != await in_full(database):  # noqa: ASYNC110  another connection's work
                 await asyncio.sleep(0.02)
         running.cancel()

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
-from time import perf_counter
+from time import process_time
 
 import orjson
 import pytest
@@ -210,9 +210,9 @@ def test_a_correction_every_month_does_not_keep_it():
 def test_a_thousand_corrections_are_followed_in_no_time():
     told = [("2027-02-01", AWAY)] * 999
     record = recorded(("2027-02-01", OLD), *told)
-    started = perf_counter()
+    started = process_time()
     assert over(record) == midnight("2027-03-02")
-    assert perf_counter() - started < 1
+    assert process_time() - started < 1
 
 
 def test_whatever_the_order_of_arrival_the_record_is_the_same():

@@ -16,6 +16,7 @@ from creditsvc.loading import pushing
 from creditsvc.loading.failures import LoadStopped
 from creditsvc.loading.outcomes import Outcome
 from creditsvc.loading.pushing import Destination, Ingest
+from tests.processes import PATIENCE_S
 
 
 class Ledger:
@@ -139,7 +140,7 @@ async def test_retry_after_is_honoured(ledger, text):
 @pytest.mark.parametrize("text", ["99999999999", "9" * 400, "Fri, 31 Dec 9999 23:59:59 GMT"])
 async def test_retry_after_beyond_patience_is_cut_to_it(ledger, number, text):
     ledger.faults = [status(number, Retry_After=text)]
-    async with asyncio.timeout(5), ingest(ledger, patience_s=0.2) as to:
+    async with asyncio.timeout(PATIENCE_S), ingest(ledger, patience_s=0.2) as to:
         if number == 429:  # it is there, and asks for patience: that is no silence
             assert fates(await to.send(some("a"))) == ["accepted"]
         else:

@@ -14,6 +14,7 @@ from creditsvc.verifier import VerifierKey, parse_note, verify_note
 from creditsvc.witness import state
 from creditsvc.witness.cosigning import Cosigner
 from creditsvc.witness.serving import Desk, application
+from tests.processes import PATIENCE_S
 from tests.unit.witness.making import HandMadeLog, serving
 
 COSIGNER = Cosigner("witness.example/false", Ed25519PrivateKey.generate())
@@ -123,7 +124,7 @@ async def test_one_that_is_slow_or_gone_is_not_waited_for(monkeypatch):
         return web.Response()
 
     log = HandMadeLog().grow(3)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         async with answering(answer) as asked:
             assert await collected(asked, log, 3) == []
             over.set()

@@ -116,10 +116,10 @@ async def test_a_size_beyond_all_measure_ends_in_an_alarm(hostile):
     log.tiles |= {(7, 0): above, (0, 0): bytes(32 * 256)}
     log.shown = log.note(size, tiles.root(size, {(7, 0): above}))
     with pytest.raises(Unanswered):
-        await hostile.look(3.0)
+        await hostile.look()
     log.missing.add(1)
     with pytest.raises(Alarmed):
-        await hostile.look(3.0)
+        await hostile.look()
 
 
 async def test_a_look_has_an_end(hostile):
