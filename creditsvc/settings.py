@@ -68,7 +68,7 @@ class Settings:
     partner_per_minute: int = 600_000
     other_per_minute: int = 6_000  # entity, auditor, operator
     metrics_agencies: bool = False  # name agencies in /metrics: only where the public cannot scrape it
-    public_url: str = ""  # where people reach the service; empty: as each request came
+    public_url: str = ""  # where people reach the service; empty: as each request came, and no seal but here
     trust_forwarded: bool = False  # the address is in X-Forwarded-For: only behind a proxy of yours
     log_level: str = "INFO"
 

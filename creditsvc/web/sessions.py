@@ -149,19 +149,15 @@ def keep_out_foreign(request: web.Request) -> None:
     if site is not None:
         own = site == "same-origin"
     elif origin is not None:
-        own = urlsplit(origin).netloc == _host(request) != ""
+        own = urlsplit(origin).netloc == host(request) != ""
     else:
         own = SESSION not in request
     if not own:
         raise ForeignForm("Forms are taken from the pages of this service only")
 
 
-def address(request: web.Request) -> str:
-    """Say where browsers reach this service, as far as can be told."""
-    return f"{'https' if is_secure(request) else 'http'}://{_host(request)}"
-
-
-def _host(request: web.Request) -> str:
+def host(request: web.Request) -> str:
+    """Give the name by which browsers reach this service, as they or our own proxy say it."""
     if request.app[SETTINGS].trust_forwarded:
         return _forwarded(request, "X-Forwarded-Host") or request.host
     return request.host

@@ -15,7 +15,7 @@ from creditsvc.domain.catalogue_procedures import CaseKind
 from creditsvc.domain.offers import moving
 from creditsvc.domain.parties import party
 from creditsvc.errors import Refusal
-from creditsvc.web import auth, sessions
+from creditsvc.web import addresses, auth
 from creditsvc.web.keys import CATALOGUE, RULES
 from creditsvc.web.parameters import ENTITY
 from creditsvc.web.problems import is_passing
@@ -187,7 +187,7 @@ def _command(request: web.Request, found: Subject, opening: EventType, kind: Cas
         "data": data,
     }
     body = orjson.dumps(event, option=orjson.OPT_INDENT_2).decode()
-    address = f"{sessions.address(request)}/v1/events"
+    address = f"{addresses.shown(request)}/v1/events"
     return (
         f"curl -sS {shlex.quote(address)} \\\n"
         '  -H "Authorization: Bearer $CREDITSVC_KEY" \\\n'

@@ -13,7 +13,7 @@ from creditsvc.domain.parties import is_party, party
 from creditsvc.errors import ProofPending
 from creditsvc.ledger.pages import event_item
 from creditsvc.verifier import BUNDLE
-from creditsvc.web import log, sessions
+from creditsvc.web import addresses, log, sessions
 from creditsvc.web.keys import LOG, PROMISES
 from creditsvc.web.log import OnShow, Proved
 from creditsvc.web.parameters import ENTITY
@@ -93,7 +93,7 @@ def _name(found: OnShow) -> str:
 
 def _address(request: web.Request) -> str:
     """Give where the verifier is, as a word of a shell."""
-    return shlex.quote(f"{sessions.address(request)}/v1/log/verifier.py")
+    return shlex.quote(f"{addresses.shown(request)}/v1/log/verifier.py")
 
 
 SEQUENCE = Parameter(

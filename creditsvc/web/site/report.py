@@ -26,7 +26,7 @@ from creditsvc.report.kept import number_key
 from creditsvc.report.number import Claim
 from creditsvc.report.press import Press
 from creditsvc.settings import Settings
-from creditsvc.web import limits, reading
+from creditsvc.web import addresses, limits, reading
 from creditsvc.web.fixed import FixedDocument
 from creditsvc.web.keys import CATALOGUE, READER, RULES, SCORES, SETTINGS
 from creditsvc.web.models import item
@@ -87,7 +87,7 @@ def _set(settings: Settings, report: Report) -> bytes:
 async def report(request: web.Request) -> web.StreamResponse:
     """Show the report as a page."""
     limits.charge(request, UNITS)
-    made = await _made(request)
+    made = await _made(request, addresses.shown(request))
     return page(
         request,
         "report.html",
@@ -103,7 +103,7 @@ async def report(request: web.Request) -> web.StreamResponse:
 async def report_pdf(request: web.Request) -> web.StreamResponse:
     """Give the report as a sealed PDF."""
     limits.charge(request, UNITS + PDF_UNITS)
-    office, made = request.app[OFFICE], await _made(request)
+    office, made = request.app[OFFICE], await _made(request, addresses.lasting(request))
     body = await asyncio.get_running_loop().run_in_executor(office.pool, _set, office.settings, made)
     name = f"{made.entity.replace(':', '-')}-{made.at.date().isoformat()}-{made.language}.pdf"
     return web.Response(
@@ -117,7 +117,7 @@ async def report_pdf(request: web.Request) -> web.StreamResponse:
     )
 
 
-async def _made(request: web.Request) -> Report:
+async def _made(request: web.Request, address: str) -> Report:
     entity = reading.entity_of(request)
     day = day_of(request)
     at = None if day is None else end_of(day, entity)
@@ -151,7 +151,7 @@ async def _made(request: web.Request) -> Report:
     asked = Asked(
         at=at or datetime.now(UTC),
         language=language_of(request),
-        base_url=office.settings.public_url.rstrip("/") or str(request.url.origin()),
+        base_url=address,
         number=numbers.write(Claim(entity, since), office.key),
         seal=await asyncio.to_thread(office.press.seal_name),
     )
