@@ -11,6 +11,7 @@ import pytest
 
 from creditsvc.domain.views import Viewer
 from creditsvc.errors import EntityUnknown, NotFound
+from creditsvc.ledger import moments
 from creditsvc.ledger.pages import Cursor
 from tests.making import ENTITY, OTHER_SOURCE, event, ledger
 from tests.processes import PATIENCE_S
@@ -95,8 +96,9 @@ async def test_any_later_instant_before_the_next_change_gives_the_same(database)
             await reader.moments.at(ENTITY, "public", datetime.now(UTC) + timedelta(minutes=1))
 
 
-async def test_an_answer_for_an_instant_waits_for_what_may_still_be_recorded_then(database):
+async def test_an_answer_for_an_instant_waits_for_what_may_still_be_recorded_then(database, monkeypatch):
     """The race first: a transaction that began earlier is in flight. No answer is given past it."""
+    monkeypatch.setattr(moments, "SETTLE_ATTEMPTS", 1_000_000)
     async with ledger(database) as (writer, reader):
         await writer.submit([event("honour.granted", "H1")])
         blocker = await asyncpg.connect(
