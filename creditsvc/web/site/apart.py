@@ -6,7 +6,8 @@ import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -18,10 +19,19 @@ from creditsvc.handin import bounds
 
 AT_ONCE = 1  # in each worker: beside it requests are to be answered
 WAITING_MAX = 4
+OF_ONE_CLIENT_MAX = 2  # one that is worked on or stands in the queue, and one behind it
 WAIT_MAX_S = 30.0
 RETRY_AFTER_S = 10
 
 log = logging.getLogger("creditsvc.web")
+
+
+@dataclass(slots=True)
+class _OfOne:
+    """The orders of one client."""
+
+    inside: int = 0
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Apart:
@@ -30,14 +40,17 @@ class Apart:
     def __init__(self) -> None:
         self._turn = asyncio.Semaphore(AT_ONCE)
         self._inside = 0
+        self._of_client: dict[str, _OfOne] = {}
         self._running: set[Process] = set()
 
-    async def perform(self, order: Mapping[str, Any], content: bytes) -> tuple[dict[str, Any], bytes]:
-        """Have an order carried out.
+    async def perform(
+        self, client: str, order: Mapping[str, Any], content: bytes
+    ) -> tuple[dict[str, Any], bytes]:
+        """Have an order of a client carried out; one at a time of each, so that none keeps the others out.
 
         Raises ``SheetUnreadable``; ``Unavailable`` when too many wait, or the process was ended by others.
         """
-        async with self._admitted():
+        async with self._admitted(client):
             return await self._performed(order, content)
 
     async def close(self) -> None:
@@ -46,19 +59,39 @@ class Apart:
                 process.kill()
 
     @asynccontextmanager
-    async def _admitted(self) -> AsyncIterator[None]:
+    async def _admitted(self, client: str) -> AsyncIterator[None]:
+        async with AsyncExitStack() as held:
+            try:
+                async with asyncio.timeout(WAIT_MAX_S):
+                    await held.enter_async_context(self._place_of(client))
+                    await held.enter_async_context(self._place())
+            except TimeoutError:
+                raise _full() from None
+            yield
+
+    @asynccontextmanager
+    async def _place_of(self, client: str) -> AsyncIterator[None]:
+        """Wait for the client's own other order: only then does this one stand in the queue of all."""
+        own = self._of_client.setdefault(client, _OfOne())
+        if own.inside >= OF_ONE_CLIENT_MAX:
+            raise _full()
+        own.inside += 1
+        try:
+            async with own.turn:
+                yield
+        finally:
+            own.inside -= 1
+            if not own.inside:
+                del self._of_client[client]
+
+    @asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
         if self._inside >= AT_ONCE + WAITING_MAX:
             raise _full()
         self._inside += 1
         try:
-            try:
-                await asyncio.wait_for(self._turn.acquire(), WAIT_MAX_S)
-            except TimeoutError:
-                raise _full() from None
-            try:
+            async with self._turn:
                 yield
-            finally:
-                self._turn.release()
         finally:
             self._inside -= 1
 

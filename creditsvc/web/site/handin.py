@@ -90,7 +90,13 @@ async def _checked(
         "name": PurePosixPath(file.name).suffix[:8],  # nothing more of it is told to anybody
         "now": datetime.now(UTC).isoformat(),
     }
-    return await request.app[APART].perform(order, file.content)
+    return await request.app[APART].perform(client(request), order, file.content)
+
+
+def client(request: web.Request) -> str:
+    """Name whose sheets have their turns one after another: all keys of one client are one."""
+    caller = auth.caller(request)
+    return caller.client_id or caller.key_id or ""
 
 
 @in_words
@@ -101,7 +107,7 @@ async def rejected(request: web.Request) -> web.StreamResponse:
     limits.charge(request, UNITS)
     order = {"do": "give", "language": language_of(request), "form": form_name}
     try:
-        _, content = await request.app[APART].perform(order, parcel.packed)
+        _, content = await request.app[APART].perform(client(request), order, parcel.packed)
     except Unavailable as unavailable:
         return await later(request, unavailable)
     return _file(content, f"rejected.{form_name}", form_name)

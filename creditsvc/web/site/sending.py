@@ -24,7 +24,7 @@ from creditsvc.web.routes import Response
 from creditsvc.web.site import parcels
 from creditsvc.web.site.answering import in_words
 from creditsvc.web.site.apart import APART
-from creditsvc.web.site.handin import MAY, PATH, later, told
+from creditsvc.web.site.handin import MAY, PATH, client, later, told
 from creditsvc.web.site.home import LANGUAGE, PAGE_RESPONSE, html
 from creditsvc.web.site.language import language_of, words
 from creditsvc.web.site.parcels import Parcel
@@ -133,7 +133,7 @@ async def _told(request: web.Request, parcel: Parcel, sent: Sent) -> str:
         }
         try:
             said, packed = await request.app[APART].perform(
-                {"do": "answer", "refusals": refused}, parcel.packed
+                client(request), {"do": "answer", "refusals": refused}, parcel.packed
             )
         except (Refusal, SheetUnreadable):  # what was taken is taken, whatever else there is to say
             pass
