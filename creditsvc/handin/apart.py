@@ -20,7 +20,7 @@ import orjson
 
 from creditsvc.domain import catalogue
 from creditsvc.errors import SheetUnreadable, Violation
-from creditsvc.handin import packing
+from creditsvc.handin import bounds, packing
 from creditsvc.handin.checking import Checked, CheckedRow, answered, check
 from creditsvc.handin.reading import read
 from creditsvc.handin.understanding import understood
@@ -43,12 +43,18 @@ def main() -> None:
     try:
         said, given = perform(orjson.loads(order), content)
     except SheetUnreadable as refusal:
-        said, given = {"unreadable": [refusal.code, dict(refusal.figures)]}, b""
+        said, given = _unreadable(refusal)
+    except MemoryError:
+        said, given = _unreadable(bounds.unreadable("memory"))
     except Exception as error:  # noqa: BLE001  its text may hold what was handed in: only places are told
         sys.stdout.buffer.write(orjson.dumps({"failed": error_fields(error)}) + b"\n")
         sys.exit(1)
     sys.stdout.buffer.write(orjson.dumps(said) + b"\n")
     sys.stdout.buffer.write(given)
+
+
+def _unreadable(refusal: SheetUnreadable) -> Answer:
+    return {"unreadable": [refusal.code, dict(refusal.figures)]}, b""
 
 
 def perform(order: Order, content: bytes) -> Answer:

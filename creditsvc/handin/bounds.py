@@ -8,6 +8,8 @@ from creditsvc.handin.texts import Figure, Language, say
 SHEET_MAX_BYTES = 8 * 1024 * 1024
 INFLATED_MAX_BYTES = 64 * 1024 * 1024  # of all parts of an .xlsx that are read, together
 ELEMENTS_MAX = 2_000_000  # of XML in them; a full sheet has a fifth of it
+# Of XML without an end: the parser reads it again from its begin with every piece that comes.
+TOKEN_MAX_BYTES = 1024 * 1024
 PARTS_MAX = 1_000  # of an .xlsx
 TABS_MAX = 20
 ROWS_MAX = 5_000

@@ -61,9 +61,13 @@ def feed(chunks: Iterable[bytes], part: Part, allowance: Allowance) -> Iterator[
     parser.EndElementHandler = end
     parser.CharacterDataHandler = part.text
     parser.StartDoctypeDeclHandler = _refuse_declaration
+    fed_bytes = 0
     try:
         for chunk in chunks:
             parser.Parse(chunk, False)
+            fed_bytes += len(chunk)
+            if fed_bytes - parser.CurrentByteIndex > bounds.TOKEN_MAX_BYTES:  # of cells it is a few bytes
+                raise unreadable("broken")
             yield
         parser.Parse(b"", True)
     except expat.ExpatError:

@@ -7,6 +7,7 @@ people are dropped here, unread: only that they were there is told.
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 from creditsvc.domain import persons
@@ -103,7 +104,9 @@ def _tabs(content: bytes, name: str, kind: Kind) -> Iterator[Tab]:
 
 
 def _known(cells: Iterable[str], kind: Kind) -> int:
-    return len({key for cell in cells if (key := kind.key_of(cell)) is not None})
+    """Count the columns that are named; of a row wider than any sheet, only the first cells are read."""
+    filled = (cell for cell in islice(cells, bounds.COLUMNS_MAX) if cell)
+    return len({key for cell in filled if (key := kind.key_of(cell)) is not None})
 
 
 def _sheet(tab: Tab, kind: Kind) -> Sheet:
@@ -152,10 +155,11 @@ def _bounded(lines: Iterable[Line]) -> Iterator[Line]:
         for place, text in line.cells.items():
             if len(text) > bounds.CELL_MAX_CHARS:
                 raise unreadable("cell", row=line.number, limit=bounds.CELL_MAX_CHARS)
-            if tidied := _tidy(text):
-                cells[place] = tidied
-        if max(cells, default=0) >= bounds.COLUMNS_MAX:
-            raise unreadable("columns", row=line.number, limit=bounds.COLUMNS_MAX)
+            if not (tidied := _tidy(text)):
+                continue
+            if place >= bounds.COLUMNS_MAX:
+                raise unreadable("columns", row=line.number, limit=bounds.COLUMNS_MAX)
+            cells[place] = tidied
         if cells:
             yield Line(line.number, line.hidden, cells)
 

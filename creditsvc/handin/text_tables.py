@@ -5,6 +5,7 @@ import io
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from creditsvc.handin import bounds
 from creditsvc.handin.bounds import unreadable
 from creditsvc.handin.workbook import Line, Tab
 from creditsvc.loading.formulas import neutral
@@ -20,7 +21,11 @@ def tab(content: bytes, resemblance: Callable[[list[str]], int]) -> Tab:
     def likeness(delimiter: str) -> int:
         lines = _lines(text, delimiter)
         return max(
-            (resemblance(line) for line, _ in zip(lines, range(_LINES_TRIED), strict=False)), default=0
+            (
+                resemblance(line[: bounds.COLUMNS_MAX])
+                for line, _ in zip(lines, range(_LINES_TRIED), strict=False)
+            ),
+            default=0,
         )
 
     delimiter = max(_DELIMITERS, key=likeness)

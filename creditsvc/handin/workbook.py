@@ -33,6 +33,8 @@ UNCOMPUTED: Final = "#FORMULA!"
 
 _CHUNK_BYTES: Final = 64 * 1024
 _REFERENCE: Final = re.compile("([A-Z]{1,3})[0-9]{1,7}")
+# All that programs write into an .xlsx, and all of which the library unpacks no more than it is asked for.
+_COMPRESSIONS: Final = frozenset((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))
 # What a hostile archive makes the library raise, beside what it documents.
 _BROKEN: Final = (
     zipfile.BadZipFile,
@@ -129,6 +131,8 @@ class _Package:
     def _chunks(self, path: str) -> Iterator[bytes]:
         if not self._has(path):
             return
+        if self._archive.NameToInfo[path].compress_type not in _COMPRESSIONS:
+            raise unreadable("broken")
         with _archive_faults():
             file = self._archive.open(path)
         with file:

@@ -11,6 +11,7 @@ from openpyxl import Workbook
 from creditsvc.errors import SheetUnreadable
 from creditsvc.handin import bounds
 from creditsvc.handin.bounds import told
+from creditsvc.handin.columns import Kind
 from creditsvc.handin.reading import read
 from tests.sheets import FORMATS, HEADERS, TITLES, as_csv, as_xlsx, dirty, licences, penalties
 
@@ -147,9 +148,9 @@ def test_what_cannot_be_read_is_refused_with_what_to_do(content, name, code):
     assert refusal(content() if callable(content) else content, name) == code
 
 
-def archive(**parts):
+def archive(compression=zipfile.ZIP_DEFLATED, /, **parts):
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
+    with zipfile.ZipFile(file, "w", compression) as packed:
         for name, content in parts.items():
             packed.writestr(name, content)
     return file.getvalue()
@@ -170,6 +171,15 @@ LAUGHS = (
     '<!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;">]><worksheet>&c;</worksheet>'
 )
 OUTSIDE = '<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><sst><si><t>&e;</t></si></sst>'
+
+# Each is sound XML, of which the parser reads all that came before again with every piece that comes.
+LONG = "9" * (bounds.TOKEN_MAX_BYTES + 2**17)
+ENDLESS = (
+    f'<row r="{LONG}"/></worksheet>',
+    f"<!--{LONG}--></worksheet>",
+    f"<?a {LONG}?></worksheet>",
+    f"<a{LONG}/></worksheet>",
+)
 
 
 @pytest.mark.parametrize(
@@ -193,6 +203,7 @@ OUTSIDE = '<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><sst><si><t>&e;
             | {"xl/sheet.xml": f"<worksheet>{'<row/>' * (bounds.ROWS_LOOKED_AT_MAX + 1)}</worksheet>"},
             "empty-rows",
         ),
+        *((WORKBOOK | {"xl/sheet.xml": f"<worksheet>{token}"}, "broken") for token in ENDLESS),
         (WORKBOOK | {f"x/{number}": "" for number in range(bounds.PARTS_MAX)}, "parts"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
@@ -202,6 +213,39 @@ def test_bombs_and_entities_are_refused_soon(parts, code):
     began = time.process_time()
     assert refusal(content, "a.xlsx") == code
     assert time.process_time() - began < 20  # it is a second or two; a machine under load is slower
+
+
+@pytest.mark.parametrize(
+    ("compression", "code"),
+    [
+        (zipfile.ZIP_STORED, "no-header"),
+        (zipfile.ZIP_DEFLATED, "no-header"),
+        (zipfile.ZIP_BZIP2, "broken"),
+        (zipfile.ZIP_LZMA, "broken"),
+    ],
+)
+def test_a_compression_that_no_spreadsheet_has_is_not_unpacked(compression, code):
+    assert refusal(archive(compression, **WORKBOOK), "a.xlsx") == code
+
+
+def test_text_of_any_length_between_marks_is_no_endless_one():
+    parts = WORKBOOK | {"xl/sheet.xml": f"<worksheet>{LONG}<![CDATA[{LONG}]]></worksheet>"}
+    assert refusal(archive(**parts), "a.xlsx") == "no-header"
+
+
+@pytest.mark.parametrize("cell", ["", " ", "x"])
+def test_of_a_row_wider_than_any_sheet_few_cells_are_looked_at(cell, monkeypatch):
+    asked, key_of = [], Kind.key_of
+
+    def counted(kind, header):
+        asked.append(header)
+        return key_of(kind, header)
+
+    monkeypatch.setattr(Kind, "key_of", counted)
+    wide = [cell] * 20_000
+    code = "columns" if cell == "x" else "no-rows"
+    assert refusal(as_csv([ONE[0], *[wide] * 3]), "a.csv") == code
+    assert len(asked) < 20 * bounds.COLUMNS_MAX
 
 
 def test_what_else_is_in_an_archive_is_not_unpacked():
