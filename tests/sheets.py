@@ -267,6 +267,16 @@ DIRT: dict[str, tuple[dict[str, Cell], list[tuple[str | None, str]]]] = {
     ),
     "a person's number in a text": ({"facts": f"经营者{PERSON}（{RESIDENT_ID}）"}, [("facts", "person-id")]),
     "a telephone number in a text": ({"note": f"联系{MOBILE}"}, [("note", "person-phone")]),
+    "a telephone number where money stands": ({"fine": MOBILE}, [("fine", "person-phone")]),
+    "a telephone number in groups where money stands": (
+        {"confiscated": f"{MOBILE[:3]} {MOBILE[3:7]} {MOBILE[7:]}"},
+        [("confiscated", "person-phone")],
+    ),
+    "a telephone number with a name where money stands": (
+        {"fine": f"{PERSON}{MOBILE}"},
+        [("fine", "person-phone")],
+    ),
+    "a fine of thousands of millions": ({"fine": "18,228,000,000元", "confiscated": "18228000000元"}, []),
     "a person's number where a date stands": ({"valid_until": RESIDENT_ID}, [("valid_until", "person-id")]),
 }
 TITLES: Grid = (

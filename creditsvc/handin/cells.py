@@ -252,9 +252,24 @@ def _end(cell: Cell) -> str | None:
     return None if int(day[:4]) >= _NO_END_YEAR else day
 
 
+def is_marked_amount(text: str) -> bool:
+    """Tell whether a cell shows that it is an amount: by commas, decimals, a unit or a currency."""
+    written = _without_blanks(text)
+    bare = _without_currency(written)
+    amount = _AMOUNT.fullmatch(bare.removeprefix("+"))
+    return amount is not None and (bare != written or "," in amount[1] or any(amount.groups()[1:]))
+
+
+def _without_blanks(text: str) -> str:
+    return re.sub(r"\s", "", plain(text))
+
+
+def _without_currency(written: str) -> str:
+    return _CURRENCY.sub("", _CURRENCY.sub("", written))
+
+
 def _money(cell: Cell) -> str:
-    written = _CURRENCY.sub("", re.sub(r"\s", "", plain(cell.text)))
-    written = _CURRENCY.sub("", written)
+    written = _without_currency(_without_blanks(cell.text))
     if written.startswith("-"):
         raise CellUnfit("negative")
     amount = _AMOUNT.fullmatch(written.removeprefix("+"))

@@ -34,14 +34,22 @@ def found(kind: Kind, values: Mapping[str, str]) -> dict[str, str]:
     for key, text in values.items():
         if len(text) > _SEARCHED_MAX_CHARS:
             continue
-        if kind.columns[key].holds == "money":
-            # As ingest has it: a large amount is no telephone number.
-            rule = "resident-id" if persons.holds_resident_id(cells.code_of(text)) else None
-        else:
-            rule = persons.find(text)
+        rule = _in_money(text) if kind.columns[key].holds == "money" else persons.find(text)
         if rule is not None:
             hits[key] = RULES[rule]
     return hits
+
+
+def _in_money(text: str) -> persons.Rule | None:
+    """Name the rule that a cell for money breaks; what shows that it is an amount is no telephone.
+
+    Eleven bare digits are sooner a number in the wrong column than a fine of thousands of millions.
+    """
+    if persons.holds_resident_id(cells.code_of(text)):
+        return "resident-id"
+    if cells.is_marked_amount(text):
+        return None
+    return persons.find(text) or persons.find("".join(text.split()))
 
 
 def is_subject(values: Mapping[str, str], hits: Mapping[str, str]) -> bool:
