@@ -103,10 +103,11 @@ def kind(name: KindName) -> Kind:
     )
 
 
-def is_personal(header: str) -> bool:
-    """Tell whether a column is about people; its cells are dropped unread."""
+def personal_word(header: str) -> str | None:
+    """Give the word by which a column is known to be about people; its cells are dropped unread."""
     plain = reduced(header)
-    return any(word in plain for word in _data()["personal"])
+    words: list[str] = _data()["personal"]
+    return next((word for word in words if word in plain), None)
 
 
 def is_unrecorded(header: str) -> bool:

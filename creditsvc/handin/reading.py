@@ -4,6 +4,7 @@ What stands above the header (titles, who filled it in) is passed over, and so a
 people are dropped here, unread: only that they were there is told.
 """
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from creditsvc.domain import persons
 from creditsvc.errors import SheetUnreadable
 from creditsvc.handin import bounds, columns, text_tables, workbook
 from creditsvc.handin.bounds import unreadable
+from creditsvc.handin.cells import MASK
 from creditsvc.handin.columns import KIND_NAMES, Kind, KindName
 from creditsvc.handin.workbook import Line, Tab
 
@@ -33,6 +35,8 @@ _OTHERS: Final = (
 _HEADER_WITHIN_ROWS: Final = 20
 _HEADERS_KNOWN_MIN: Final = 3  # a row with fewer is no header
 _HEADER_SHOWN_CHARS: Final = 80
+_UNKNOWN_SHOWN_CHARS: Final = 30
+_LONG_NUMBER: Final = re.compile(r"\d{6,}")  # a part of a person's, of which another header has the rest
 # Blanks without width and marks of direction, which come with what is copied from other programs.
 _UNSEEN: Final = dict.fromkeys(
     (0xAD, 0xFEFF, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070))
@@ -55,7 +59,7 @@ class Sheet:
     tab: str
     headers: Mapping[str, str]
     twice: tuple[str, ...]  # columns that two headers name
-    personal: tuple[str, ...]
+    personal: tuple[str, ...]  # of each the word by which it was known, for the rest may be a person's name
     unknown: tuple[str, ...]
     hidden_rows: int  # that hold something
     rows: tuple[Row, ...]
@@ -133,14 +137,15 @@ def _sheet(tab: Tab, kind: Kind) -> Sheet:
 def _described(tab: str, kind: Kind, header: _Header, rows: tuple[Row, ...], hidden: int) -> Sheet:
     named = [key for text in header.texts.values() if (key := kind.key_of(text)) is not None]
     others = [text for text in header.texts.values() if kind.key_of(text) is None]
-    unknown = (text for text in others if not columns.is_personal(text) and not columns.is_unrecorded(text))
+    personal = {text: word for text in others if (word := columns.personal_word(text)) is not None}
+    unknown = (text for text in others if text not in personal and not columns.is_unrecorded(text))
     return Sheet(
         kind=kind.name,
         tab=_shown(tab),
         headers={key: _shown(header.texts[place]) for place, key in header.keys.items()},
         twice=tuple(sorted({key for key in named if named.count(key) > 1})),
-        personal=tuple(_shown(text) for text in others if columns.is_personal(text)),
-        unknown=tuple(_shown(text) for text in unknown),
+        personal=tuple(dict.fromkeys(personal.values())),
+        unknown=tuple(map(_shown_unknown, unknown)),
         hidden_rows=hidden,
         rows=rows,
     )
@@ -199,5 +204,11 @@ def _columns_of(line: Line, kind: Kind) -> _Header:
 
 def _shown(text: str) -> str:
     """Make a header one that can be shown: short, in one line, and none in which a person's number stands."""
-    line = " ".join(text.split())[:_HEADER_SHOWN_CHARS]
-    return "***" if persons.find(text) else line
+    line = _LONG_NUMBER.sub(MASK, " ".join(text.split())[:_HEADER_SHOWN_CHARS])
+    return MASK if persons.find(line) else line
+
+
+def _shown_unknown(text: str) -> str:
+    """Make a header shown that may be anything: masked if it is no title, or holds a part of a number."""
+    line = _shown(text)
+    return MASK if len(line) > _UNKNOWN_SHOWN_CHARS or MASK in line else line

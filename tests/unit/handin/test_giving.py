@@ -168,4 +168,4 @@ def test_every_column_is_described_in_both_languages():
         assert kind.example.keys() <= kind.columns.keys()
         labels = [column.label(language) for column in kind.columns.values() for language in LANGUAGES]
         assert len({*labels}) == len(labels)
-        assert not any(columns.is_personal(label) for label in labels)
+        assert not any(columns.personal_word(label) for label in labels)
