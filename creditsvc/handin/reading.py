@@ -142,7 +142,7 @@ def _described(tab: str, kind: Kind, header: _Header, rows: tuple[Row, ...], hid
     return Sheet(
         kind=kind.name,
         tab=_shown(tab),
-        headers={key: _shown(header.texts[place]) for place, key in header.keys.items()},
+        headers={key: _shown_taken(header.texts[place]) for place, key in header.keys.items()},
         twice=tuple(sorted({key for key in named if named.count(key) > 1})),
         personal=tuple(dict.fromkeys(personal.values())),
         unknown=tuple(map(_shown_unknown, unknown)),
@@ -206,6 +206,12 @@ def _shown(text: str) -> str:
     """Make a header one that can be shown: short, in one line, and none in which a person's number stands."""
     line = _LONG_NUMBER.sub(MASK, " ".join(text.split())[:_HEADER_SHOWN_CHARS])
     return MASK if persons.find(line) else line
+
+
+def _shown_taken(text: str) -> str:
+    """Make the header of a taken column shown so that it still names it, and what its money is counted in."""
+    line = _shown(text)
+    return _shown(re.sub(r"\d", "*", text)) if line == MASK else line
 
 
 def _shown_unknown(text: str) -> str:
