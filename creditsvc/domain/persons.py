@@ -122,6 +122,12 @@ _OLD_RESIDENT_ID: Final = re.compile(
     rf"{_ALONE_FROM}({_PROVINCE}[0-9]{{4}}){_GAP}([0-9]{{6}}){_GAP}([0-9]{{3}}){_ALONE_TO}"
 )
 
+_SEPARATED: Final = re.compile("[^0-9A-Z]")
+# As long as a resident ID, and not in a longer row of letters and digits.
+_EIGHTEEN: Final = re.compile(
+    "(?<![0-9A-Z])[0-9](?:[^0-9A-Z]{0,3}[0-9]){16}[^0-9A-Z]{0,3}[0-9A-Z](?![0-9A-Z])"
+)
+
 # Tried at every place, so that no number before a code hides it.
 _SOLE_TRADER: Final = re.compile(
     f"(?<![0-9])(?=(9{_GAP}2(?:{_GAP}[0-9]){{6}}(?:{_GAP}[0-9A-HJ-NP-RTUWXY×]){{8}}"
@@ -176,6 +182,20 @@ def is_resident_id(value: str) -> bool:
 def resembles_resident_id(value: str) -> bool:
     """Tell whether 18 characters may be a resident ID in which one was mistyped: all but the check fits."""
     return _resembles(value[:17] + "0")
+
+
+def may_hold_person(text: str) -> bool:
+    """Tell whether a short text holds a person's identifier, or 18 characters that may be a mistyped one.
+
+    It is more than is refused at the door: a code of an organisation may be taken for one, so this is for
+    what is not to be repeated.
+    """
+    if find(text) is not None:
+        return True
+    for _ in range(_MOST_DECODINGS):
+        text = unquote(text)
+    plain = unicodedata.normalize("NFKC", text).upper()
+    return any(resembles_resident_id(_SEPARATED.sub("", one.group())) for one in _EIGHTEEN.finditer(plain))
 
 
 def holds_resident_id(value: str) -> bool:

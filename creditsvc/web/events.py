@@ -81,9 +81,13 @@ async def _push_one(request: web.Request, raw: Any) -> web.Response:
     return _answer(receipt.document() | {"promise": promise}, status_of(receipt))
 
 
-async def take(request: web.Request, raw: Any) -> tuple[Receipt, str | None]:
-    """Take one event from whoever calls: gives its receipt and the promise, or raises the refusal."""
-    event = _admit(request, raw, datetime.now(UTC))
+async def take(request: web.Request, raw: Any, *, apart: bool = False) -> tuple[Receipt, str | None]:
+    """Take one event from whoever calls: gives its receipt and the promise, or raises the refusal.
+
+    ``apart``: it is looked through in a thread.
+    """
+    now = datetime.now(UTC)
+    event = await asyncio.to_thread(_admit, request, raw, now) if apart else _admit(request, raw, now)
     if isinstance(event, Event):
         (outcome,) = await request.app[APPEND].submit([event])
     else:

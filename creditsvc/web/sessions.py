@@ -149,11 +149,18 @@ def keep_out_foreign(request: web.Request) -> None:
     if site is not None:
         own = site == "same-origin"
     elif origin is not None:
-        own = urlsplit(origin).netloc == host(request) != ""
+        own = _host_in(origin) == host(request) != ""
     else:
         own = SESSION not in request
     if not own:
         raise ForeignForm("Forms are taken from the pages of this service only")
+
+
+def _host_in(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:  # such as http://[
+        return ""
 
 
 def host(request: web.Request) -> str:

@@ -106,6 +106,10 @@ async def test_the_public_is_shown_a_statement_in_part_and_the_organisation_whol
         assert answer.headers["Cache-Control"] == "no-store"
         assert WORDS in page.text
         assert WORDS in answer.html
+    headers = running.headers("entity")
+    async with running.session.get(f"{ONE}/events/3/evidence", headers=headers) as shown_by_key:
+        assert shown_by_key.headers["Cache-Control"] == "no-store"
+        assert WORDS in await shown_by_key.text()
     (command,) = [text for text in page.pre if text.startswith("creditsvc verify")]
     (tmp_path / shlex.split(command)[-1]).write_text(answer.html)
     assert (await run(command, tmp_path))[0] == 0

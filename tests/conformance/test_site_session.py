@@ -49,7 +49,7 @@ async def test_everybody_starts_where_their_work_is(service: Service, role, star
 async def test_a_key_that_opens_nothing_is_refused_in_words(service: Service, language):
     told = {"en": "mistyped, expired or revoked", "zh": "输入有误、已过期或已被吊销"}[language]
     async with Browser(service.url, language) as browser:
-        for key in ("x", service.keys["agency"][:-2] + "aa", "<b>&", "0" * 100_000, ""):
+        for key in ("x", service.keys["agency"][:-2] + "aa", "<b>&", "0" * 8_000, ""):
             page = await browser.sign_in(key)
             assert page.status == 401
             assert told in page.text
@@ -187,6 +187,7 @@ FOREIGN = [
     {"Origin": "https://evil.example"},
     {"Origin": "null"},
     {"Origin": ""},
+    {"Origin": "http://["},
     {"Sec-Fetch-Site": "cross-site"},
     {"Sec-Fetch-Site": "same-site", "Origin": "self"},
     {"Sec-Fetch-Site": "none"},
@@ -224,7 +225,7 @@ async def test_a_form_needs_the_token_of_its_session_and_to_say_where_it_came_fr
     ("data", "status"),
     [
         (b"", 415),
-        ({"key": "a" * 300_000}, 413),
+        ({"key": "a" * 9_000}, 413),
         ([("key", "a"), ("key", "b")], 400),
         ([(f"f{number}", "") for number in range(300)], 400),
     ],

@@ -99,7 +99,7 @@ async def _shown(
     request: web.Request, fields: forms.Fields | None = None, told: telling.Told | None = None
 ) -> web.Response:
     found, matter = await _matter(request)
-    kept = forms.kept(fields or {})
+    kept = await forms.kept(fields)
     t = words(language_of(request))
     acts = [_act(one, matter, t, kept) for one in _offered(request, found, matter)]
     agencies = await known_agencies(request.app[LOOKUP_POOL]) if _may_refer(acts) else {}

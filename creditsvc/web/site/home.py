@@ -32,6 +32,8 @@ async def home(request: web.Request) -> web.StreamResponse:
     if persons.find(query) is not None:
         raise NaturalPerson("People are not on record here")
     typed = mistyped.read(query)
+    if not typed.entities and persons.may_hold_person(query):
+        raise NaturalPerson("People are not on record here")
     if typed.entities or typed.fault:
         return await _by_code(request, query, typed)
     if not names.SHORTEST_QUERY <= len(query) <= names.LONGEST_QUERY:

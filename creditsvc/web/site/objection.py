@@ -129,7 +129,7 @@ async def _shown(
     opening = moving(kind, "open", rules.catalogue)
     procedure = procedure_on(kind, now, record, rules.catalogue, found.zone)
     start = found.looked.evaluation.publicity.repairable_from
-    kept = forms.kept(fields or {})
+    kept = await forms.kept(fields)
     return page(
         request,
         "application.html",

@@ -41,7 +41,7 @@ async def read(request: web.Request) -> tuple[Parcel, forms.Fields]:
 
     Raises ``SheetStale`` for what is too old or not ours, ``Forbidden`` for another client's.
     """
-    fields = await forms.read(request, most=FORM_MAX_BYTES)
+    fields = await forms.read(request, most=FORM_MAX_BYTES, carried=FIELD)
     sealed = fields.get(FIELD, "")
     content = await asyncio.to_thread(_seal(request).content, sealed)
     if content is None:

@@ -13,7 +13,7 @@ from creditsvc.domain.parties import is_party, party
 from creditsvc.errors import ProofPending
 from creditsvc.ledger.pages import event_item
 from creditsvc.verifier import BUNDLE
-from creditsvc.web import addresses, log, sessions
+from creditsvc.web import addresses, auth, log
 from creditsvc.web.keys import LOG, PROMISES
 from creditsvc.web.log import OnShow, Proved
 from creditsvc.web.parameters import ENTITY
@@ -68,7 +68,7 @@ async def evidence(request: web.Request) -> web.StreamResponse:
         content_type="application/json",
         headers={
             "Content-Disposition": f'attachment; filename="{_name(found)}"',
-            "Cache-Control": "no-store" if sessions.SESSION in request else "no-cache",
+            "Cache-Control": "no-cache" if auth.caller(request).role == "public" else "no-store",
             "Vary": "Authorization, Cookie",
         },
     )

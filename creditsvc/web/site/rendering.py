@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 import jinja2
 from aiohttp import web
 
-from creditsvc.domain import persons
-from creditsvc.errors import Refusal
+from creditsvc.domain import identifiers, persons
+from creditsvc.errors import IdentifierInvalid, NaturalPerson, Refusal
 from creditsvc.web import auth, metrics, sessions
 from creditsvc.web.keys import CATALOGUE
 from creditsvc.web.site.assets import PATHS
@@ -111,10 +111,20 @@ def _answer(request: web.Request, body: str, status: int, keep: str) -> web.Resp
 
 def _address(request: web.Request, language: str, *, anew: str | None) -> str:
     """Give the address of the same page in a language; never with a person's number that was sent."""
-    if anew is not None or persons.find(request.path) is not None:
+    if anew is not None or persons.may_hold_person(_path_around(request)):
         return f"{anew or '/'}?{urlencode({'language': language})}"
-    kept = {name: value for name, value in request.query.items() if persons.find(value) is None}
+    kept = {name: value for name, value in request.query.items() if not persons.may_hold_person(value)}
     return f"{request.rel_url.raw_path}?{urlencode({**kept, 'language': language})}"
+
+
+def _path_around(request: web.Request) -> str:
+    """Give the path without an organisation's own code: that may look like a mistyped number of a person."""
+    entity = request.match_info.get("entity", "")
+    try:
+        identifiers.parse(entity)
+    except (IdentifierInvalid, NaturalPerson):
+        return request.path
+    return request.path.replace(entity, "")
 
 
 def refused(request: web.Request, refusal: Refusal, **context: Any) -> web.Response:

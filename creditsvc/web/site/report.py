@@ -3,19 +3,18 @@
 import asyncio
 import functools
 from collections.abc import AsyncIterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from multiprocessing import get_context
 from typing import Any
 from urllib.parse import quote
 
 import orjson
 from aiohttp import web
 
-from creditsvc.domain import instants, scores
+from creditsvc.domain import instants, persons, scores
 from creditsvc.domain.views import PUBLIC
+from creditsvc.errors import NaturalPerson
 from creditsvc.ledger.releases import OFFICIAL
 from creditsvc.report import html as report_html
 from creditsvc.report import number as numbers
@@ -38,6 +37,7 @@ from creditsvc.web.site.home import LANGUAGE, PAGE_RESPONSE, html
 from creditsvc.web.site.language import language_of
 from creditsvc.web.site.organisation import ON, day_of
 from creditsvc.web.site.rendering import page
+from creditsvc.web.site.setting import Setting
 
 RECORDS = 1_000
 UNITS = 9  # beyond the 1 of any request: the whole history is folded for the score
@@ -55,7 +55,7 @@ class Office:
     settings: Settings
     key: bytes
     press: Press
-    pool: ProcessPoolExecutor
+    setting: Setting
 
 
 OFFICE: web.AppKey[Office] = web.AppKey("report_office", Office)
@@ -65,12 +65,12 @@ STYLE = FixedDocument(style().encode(), "text/css; charset=utf-8")
 async def prepare(app: web.Application) -> AsyncIterator[None]:
     """Open the office; its process starts with the first PDF."""
     settings = app[SETTINGS]
-    pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+    setting = Setting()
     key = await asyncio.to_thread(number_key, settings)
     report_html.prepare()
-    app[OFFICE] = Office(settings, key, Press(settings), pool)
+    app[OFFICE] = Office(settings, key, Press(settings), setting)
     yield
-    pool.shutdown(wait=False, cancel_futures=True)
+    setting.close()
 
 
 @functools.cache
@@ -104,7 +104,7 @@ async def report_pdf(request: web.Request) -> web.StreamResponse:
     """Give the report as a sealed PDF."""
     limits.charge(request, UNITS + PDF_UNITS)
     office, made = request.app[OFFICE], await _made(request, addresses.lasting(request))
-    body = await asyncio.get_running_loop().run_in_executor(office.pool, _set, office.settings, made)
+    body = await office.setting.perform(_set, office.settings, made)
     name = f"{made.entity.replace(':', '-')}-{made.at.date().isoformat()}-{made.language}.pdf"
     return web.Response(
         body=body,
@@ -199,6 +199,8 @@ async def check(request: web.Request) -> web.StreamResponse:
 async def check_form(request: web.Request) -> web.StreamResponse:
     """Ask for a report's number, and lead to its page."""
     given = "".join(request.query.get("number", "").split())
+    if persons.may_hold_person(given) and numbers.read(given, request.app[OFFICE].key) is None:
+        raise NaturalPerson("People are not on record here")
     if given:
         raise web.HTTPSeeOther(f"/reports/{quote(given[:128], safe=':')}")
     return page(request, "report_check.html", standing=None, misread=False, claim=None, local=None)

@@ -26,7 +26,7 @@ from creditsvc.web.site.answering import in_words
 from creditsvc.web.site.apart import APART
 from creditsvc.web.site.handin import MAY, PATH, client, later, told
 from creditsvc.web.site.home import LANGUAGE, PAGE_RESPONSE, html
-from creditsvc.web.site.language import language_of, words
+from creditsvc.web.site.language import LANGUAGES, language_of, words
 from creditsvc.web.site.parcels import Parcel
 from creditsvc.web.site.rendering import ENVIRONMENT, page
 from creditsvc.web.site.session import post
@@ -162,7 +162,8 @@ def _rendered(request: web.Request, template: str, **context: Any) -> str:
 @in_words
 async def start_over(request: web.Request) -> web.StreamResponse:
     """Lead whoever comes back by its address to where it begins."""
-    raise web.HTTPSeeOther(f"{PATH}?{request.query_string}" if request.query_string else PATH)
+    language = request.query.get("language")
+    raise web.HTTPSeeOther(f"{PATH}?language={language}" if language in LANGUAGES else PATH)
 
 
 ROUTES = (

@@ -17,6 +17,7 @@ from creditsvc.web.site.rendering import page
 
 PATH = "/sign-in"
 LONGEST_ADDRESS = 2_000
+FORM_MAX_BYTES = 8 * 1024  # anybody may send one: a key, an address in escapes, a token
 
 
 @in_words
@@ -28,7 +29,7 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
 @in_words
 async def signed_in(request: web.Request) -> web.StreamResponse:
     """Take a key, and have the browser keep that it was shown; the key itself is kept nowhere."""
-    fields = await forms.read(request)
+    fields = await forms.read(request, most=FORM_MAX_BYTES)
     try:
         caller = await identity.identify(request, f"Bearer {fields.get('key', '')}")
     except Unauthenticated:
@@ -43,7 +44,7 @@ async def signed_in(request: web.Request) -> web.StreamResponse:
 @in_words
 async def signed_out(request: web.Request) -> web.StreamResponse:
     """Have the browser forget it."""
-    await forms.read(request)
+    await forms.read(request, most=FORM_MAX_BYTES)
     answer = web.Response(status=303, headers={"Location": "/", "Cache-Control": "no-store"})
     sessions.end(request, answer)
     return answer

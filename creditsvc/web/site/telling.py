@@ -13,6 +13,7 @@ from creditsvc.ledger.receipts import Receipt
 from creditsvc.web import auth, events
 from creditsvc.web.keys import CATALOGUE
 from creditsvc.web.routes import Role
+from creditsvc.web.site import forms
 from creditsvc.web.site.answering import local
 from creditsvc.web.site.language import Words, language_of, words
 from creditsvc.web.site.rendering import page
@@ -70,7 +71,7 @@ def _wrong(violation: Violation, t: Words, catalogue: Catalogue) -> Wrong:
 async def push(request: web.Request, raw: Mapping[str, Any]) -> tuple[Receipt, str | None]:
     """Hand in an event as ``POST /v1/events`` does; raises what it is refused with."""
     auth.require(auth.caller(request), SPEAKERS)
-    return await events.take(request, raw)
+    return await events.take(request, raw, apart=(request.content_length or 0) > forms.IN_LOOP_MAX_BYTES)
 
 
 def receipt_page(
