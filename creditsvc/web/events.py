@@ -37,7 +37,6 @@ from creditsvc.web.shapes import PromisedReceipt, PushAnswer
 ONE = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
 DECODED_AT_ONCE = 10  # events between two turns of the loop: a batch must not hold up look-ups
-PACKED_AT_ONCE = 200
 LONGEST_ID = 256
 PARSED_COLLECTING_MAX_BYTES = 64 * 1024
 EVENTS_PER_UNIT = 100  # what a batch is charged against the rate limit
@@ -102,8 +101,8 @@ def status_of(receipt: Receipt) -> int:
     return 201 if receipt.status == "accepted" else 200
 
 
-async def _packed(request: web.Request, body: bytes) -> list[Any]:
-    """Take a batch apart, each of its events as bytes again.
+async def _packed(request: web.Request, body: bytes) -> list[bytes | list[Any]]:
+    """Take a batch apart into the parts that are appended, each as bytes again.
 
     Parsed they would be tens of thousands of objects for as long as the batch takes, and the collector of
     cycles would walk them time and again, 20 milliseconds each time.
@@ -117,37 +116,35 @@ async def _packed(request: web.Request, body: bytes) -> list[Any]:
             f"A batch has at most {most} events.", [Violation("", "length", "Send several batches")]
         )
     charge(request, len(raw))
-    for place, item in enumerate(raw):
-        raw[place] = _pack(item)
-        if place % PACKED_AT_ONCE == 0:
-            await asyncio.sleep(0)
-    return raw
+    packed = []
+    while raw:
+        packed.append(_pack(raw[:GROUP_EVENTS]))
+        del raw[:GROUP_EVENTS]
+        await asyncio.sleep(0)
+    return packed
 
 
-def _pack(item: Any) -> Any:
+def _pack(part: list[Any]) -> bytes | list[Any]:
     try:
-        return orjson.dumps(item)
-    except orjson.JSONEncodeError:  # deeper than can be written: it will be refused, and by what it is
-        return item
+        return orjson.dumps(part)
+    except orjson.JSONEncodeError:  # deeper than can be written: what is will be refused, and by what it is
+        return part
 
 
-def _unpack(item: Any) -> Any:
-    return orjson.loads(item) if isinstance(item, bytes) else item
-
-
-async def _push_batch(request: web.Request, packed: Sequence[Any]) -> web.Response:
+async def _push_batch(request: web.Request, packed: Sequence[bytes | list[Any]]) -> web.Response:
     results: list[orjson.Fragment] = []
     leaf_hashes: list[bytes] = []
     unavailable: Unavailable | None = None
-    for start in range(0, len(packed), GROUP_EVENTS):
-        raw = [_unpack(item) for item in packed[start : start + GROUP_EVENTS]]
+    for number, part in enumerate(packed):
+        raw = orjson.loads(part) if isinstance(part, bytes) else part
         # Whoever waits should hear at once that nothing can be recorded, not once every part has been tried.
         outcomes = [unavailable] * len(raw) if unavailable else await take_part(request, raw)
         unavailable = next((one for one in outcomes if isinstance(one, Unavailable)), None)
         leaf_hashes += [one.leaf_hash for one in outcomes if isinstance(one, Receipt)]
         count(outcomes)
-        async for place, (item, outcome) in in_turns(enumerate(zip(raw, outcomes, strict=True), start)):
-            results.append(orjson.Fragment(orjson.dumps(_told(item, outcome, place))))
+        places = enumerate(zip(raw, outcomes, strict=True), number * GROUP_EVENTS)
+        told = [_told(item, outcome, place) async for place, (item, outcome) in in_turns(places)]
+        results.append(orjson.Fragment(orjson.dumps(told)[1:-1]))
     promise = await request.app[PROMISES].over(leaf_hashes)
     return _answer({"results": results, "promise": promise}, 200)
 
