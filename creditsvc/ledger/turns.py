@@ -6,8 +6,8 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-ITEMS_A_TURN = 10  # about a millisecond of folding or rendering
-PART_ROWS = 50  # of a message to the database or from it: what makes one or reads one cannot stop in between
+ITEMS_A_TURN = 4  # half a millisecond of folding or rendering
+PART_ROWS = 20  # of a message to the database or from it: what makes one or reads one cannot stop in between
 
 
 async def in_turns(items: Iterable[T]) -> AsyncIterator[T]:

@@ -36,7 +36,7 @@ from creditsvc.web.shapes import PromisedReceipt, PushAnswer
 
 ONE = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
-DECODED_AT_ONCE = 10  # events between two turns of the loop: a batch must not hold up look-ups
+DECODED_AT_ONCE = 4  # events between two turns of the loop: a batch must not hold up look-ups
 LONGEST_ID = 256
 PARSED_COLLECTING_MAX_BYTES = 64 * 1024
 EVENTS_PER_UNIT = 100  # what a batch is charged against the rate limit
