@@ -165,7 +165,8 @@ def one_backend(running, chance):
 
 
 @pytest.mark.parametrize(
-    "victim", ["the worker", "every worker", "the parent", "the postmaster", "a backend"]
+    "victim",
+    ["every worker", "the parent", "the postmaster", *(["the worker", "a backend"] if CAMPAIGN else [])],
 )
 async def test_killed_inside_a_batch(running, agency, session, victim):
     chance = random.Random(f"{SEED}/{victim}")
