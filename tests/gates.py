@@ -9,7 +9,8 @@ import asyncpg
 from tests.processes import PATIENCE_S
 
 UNREACHABLE = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
-WAITING = "select exists (select from pg_stat_activity where $1 = any(pg_blocking_pids(pid)))"
+# By pg_locks: of who is connected a transaction sees what it saw first.
+WAITING = "select exists (select from pg_locks where not granted and $1 = any(pg_blocking_pids(pid)))"
 
 
 class Gate:

@@ -189,8 +189,9 @@ async def frozen(connection: asyncpg.Connection, running: Service, partner: Part
     """Freeze all workers while a row of theirs waits to be written, and let it; whose was written then."""
     async with connection.transaction():
         await connection.execute("lock table access_arrived in share mode")
-        while not await connection.fetch(HELD_UP, connection.get_server_pid()):  # noqa: ASYNC110  it is of another process
+        while not await connection.fetch(HELD_UP, connection.get_server_pid()):
             await asyncio.sleep(0.02)
+            await connection.execute("select pg_stat_clear_snapshot()")  # else a transaction sees what it saw
         answered = set(partner.answered)
         assert await written(connection, answered) == answered, "told before it was written down"
         for pid in running.workers:
