@@ -18,6 +18,7 @@ TESTS = (
     "tests/integration/ledger/test_feed_race.py",
     "tests/integration/ledger/test_notices.py",
     "tests/acceptance/test_faults.py",
+    "tests/acceptance/test_load.py",
     "tests/conformance/test_schemathesis.py",  # with every type of event
 )
 

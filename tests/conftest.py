@@ -23,7 +23,7 @@ from tests.chance import CAMPAIGN
 # No test asserts a time: it may share its core with another. What is tried is the same in every run, as is
 # all that is done at random, so that a failure comes of what was changed; a campaign tries something else.
 hypothesis.settings.register_profile(
-    "untimed", deadline=None, derandomize=not CAMPAIGN, max_examples=100 if CAMPAIGN else 60
+    "untimed", deadline=None, derandomize=not CAMPAIGN, max_examples=100 if CAMPAIGN else 40
 )
 hypothesis.settings.load_profile("untimed")
 
