@@ -21,6 +21,7 @@ HTML_CSP = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
+INTERFACE = ("/v1/", "/.well-known/")
 EXPOSED = "ETag, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"
 
 log = logging.getLogger("creditsvc.web")
@@ -111,7 +112,7 @@ def _refuse(request: web.Request, error: Exception, request_id: str) -> web.Resp
         # Part of an answer is out: all that is left to say is that it ends before its end.
         raise ConnectionAbortedError
     allow = error.headers.get("Allow") if isinstance(error, web.HTTPException) else None
-    if _is_page(request) and refusal.status < 500:
+    if _is_for_people(request) and refusal.status < 500:
         response = refused(request, refusal)
         problems.add_headers(response, refusal)
     else:
@@ -122,9 +123,16 @@ def _refuse(request: web.Request, error: Exception, request_id: str) -> web.Resp
     return response
 
 
-def _is_page(request: web.Request) -> bool:
-    route = request.get(ROUTE)
-    return route is not None and route.page
+def _is_for_people(request: web.Request) -> bool:
+    """Whether a page answers: at a page's address, and where there is nothing and a browser asks.
+
+    Under the interface's own addresses a problem document answers, whoever asks.
+    """
+    route: Route | None = request.get(ROUTE)
+    if route is not None:
+        return route.page
+    reads = request.method in {"GET", "HEAD"} and "text/html" in request.headers.get("Accept", "")
+    return reads and not request.path.startswith(INTERFACE)
 
 
 def template(request: web.BaseRequest) -> str:

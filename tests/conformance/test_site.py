@@ -129,6 +129,18 @@ async def test_what_a_page_is_made_of_is_there_and_kept_for_ever(site: Service):
     assert (await get(site, "/assets/site.0000000000000000.css"))[0] == 404
 
 
+@pytest.mark.parametrize("path", ["/nowhere", f"/hand/{PERSON}", f"/x?q={PERSON}"])
+async def test_at_an_address_that_leads_nowhere_a_browser_is_given_a_page(site: Service, path: str):
+    status, headers, page = await get(site, path, Accept="text/html,*/*;q=0.8")
+    assert (status, headers["Cache-Control"]) == (404, "no-store")
+    assert words("en")("problem.not-found.told") in page
+    assert PERSON not in page
+    assert ("a", {"class": "button", "href": "/"}) in Outline(page).tags
+    for where, accepted in ((path, "*/*"), ("/v1/nowhere", "text/html"), ("/.well-known/x", "text/html")):
+        status, headers, _ = await get(site, where, Accept=accepted)
+        assert (status, headers["Content-Type"]) == (404, "application/problem+json")
+
+
 @pytest.mark.parametrize(
     ("accepted", "language"),
     [
