@@ -102,10 +102,13 @@ async def test_what_is_overdue_is_said_in_words(running: Service):
 
 async def test_an_operator_reads_every_desk_and_acts_on_none(running: Service):
     async with Browser(running.url) as browser:
-        page = await browser.sign_in(running.keys["operator"])
+        await browser.sign_in(running.keys["operator"])
+        page = await browser.get("/desk")
         of_person = await browser.get(f"/desk?agency={RESIDENT}")
         assert (of_person.status, RESIDENT in of_person.html) == (422, False)
-        assert (await browser.get(f"/desk?agency={quote(MARKUP)}")).tags.count("script") == 1
+        unknown = await browser.get(f"/desk?agency={quote(MARKUP)}")
+        assert unknown.tags.count("script") == 1
+        assert "No agency is known here by this source" in unknown.text
         assert f'<option value="{SOURCE}">天津市市场监督管理委员会' in page.html
         page = await browser.get(f"/desk?agency={quote(SOURCE)}")
         assert "You may read here, and not act" in page.text

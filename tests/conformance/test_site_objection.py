@@ -112,6 +112,7 @@ async def test_the_request_to_copy_works_as_it_stands(running: Service):
 async def test_the_organisation_objects_and_has_its_receipt(running: Service):
     async with Browser(running.url) as browser:
         page = await signed(running, browser, "entity", OBJECTION)
+        assert "open already" not in page.text
         form = page.form()
         assert {"ground"} <= form.required
         assert set(form.options["ground"]) - {""} == set(CATALOGUE.fields["ground"].values)
@@ -143,6 +144,7 @@ async def test_the_organisation_objects_and_has_its_receipt(running: Service):
         (prove,) = [link for link in page.links if "/events/" in link]
         assert "Yes." in (await browser.get(prove)).text
         assert number in (await browser.get(f"{ONE}/cases")).text
+        assert "open already" in (await browser.get(OBJECTION)).text
 
 
 async def test_the_same_form_with_other_words_is_no_second_objection(running: Service):

@@ -38,7 +38,7 @@ async def test_who_shows_a_key_is_signed_in_until_they_sign_out(service: Service
 
 
 @pytest.mark.parametrize(
-    ("role", "start"), [("entity", f"/entities/{ENTITY}/cases"), ("operator", "/desk"), ("partner", "/")]
+    ("role", "start"), [("entity", f"/entities/{ENTITY}/cases"), ("operator", "/operator"), ("partner", "/")]
 )
 async def test_everybody_starts_where_their_work_is(service: Service, role, start):
     async with Browser(service.url) as browser:

@@ -68,9 +68,8 @@ def own(address: str | None) -> str | None:
 
 
 def _start(caller: Caller) -> str:
-    if caller.role in {"agency", "operator"}:
-        return "/desk"
-    return "/" if caller.entity is None else f"/entities/{caller.entity}/cases"
+    starts = {"agency": "/desk", "operator": "/operator"}
+    return f"/entities/{caller.entity}/cases" if caller.entity else starts.get(caller.role, "/")
 
 
 post = partial(Route, "POST", page=True, tag="pages")
