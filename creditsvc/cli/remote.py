@@ -44,6 +44,8 @@ class Remote:
             text = body.decode()
         except UnicodeDecodeError as error:
             raise click.ClickException(NOT_CREDITSVC) from error
+        if status == 401 and not self._headers:
+            raise click.ClickException("this is for whoever holds a key: --key, or better CREDITSVC_KEY")
         if status != 200:
             raise click.ClickException(_problem(text))
         return text

@@ -13,9 +13,10 @@ from tests.processes import PATIENCE_S
 
 
 def command(api, who, *options):
-    """Run `creditsvc desk` as a user does."""
+    """Run `creditsvc desk` as a user does; ``who`` may be nobody."""
+    key = () if who is None else ("--key", api.keys[who])
     return subprocess.run(
-        [*COMMAND, "desk", "--agency", SOURCE, "--url", api.running.url, "--key", api.keys[who], *options],
+        [*COMMAND, "desk", "--agency", SOURCE, "--url", api.running.url, *key, *options],
         capture_output=True,
         text=True,
         timeout=PATIENCE_S,
@@ -51,6 +52,12 @@ async def test_another_agency_is_refused_in_words(api):
     assert (done.returncode, done.stdout) == (1, "")
     assert "another agency" in done.stderr
     assert OTHER_SOURCE not in done.stderr
+
+
+async def test_without_a_key_it_is_told_how_to_give_one(api):
+    done = await asyncio.to_thread(command, api, None)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "--key, or better CREDITSVC_KEY" in done.stderr
 
 
 async def test_every_worker_tells_the_same_counts_and_the_calendar(api, subject):
