@@ -38,6 +38,7 @@ Try:
   curl -s {url}/v1/entities/siren:351680558/history
   curl -s '{url}/v1/entities?name=boulangerie'
 
+To look up in a browser: {url}/
 The interface, to read: {url}/docs
 Ctrl-C stops it; the data stays in {data_dir}.
 """
