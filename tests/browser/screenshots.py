@@ -107,6 +107,7 @@ async def signed_in(opened: Browser, sample: Sample, who: str | None, **given: o
         await page.goto("/sign-in")
         await page.locator("#key").fill(sample.keys[who])
         await page.locator("main form button").click()
+        await page.wait_for_load_state()  # a page that is closed while it loads may never say that it is
         await page.close()
     return context
 
