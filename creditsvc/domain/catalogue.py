@@ -115,6 +115,12 @@ class Catalogue:
         return dict.fromkeys(self.classes, 0)
 
     @functools.cached_property
+    def rule_titles(self) -> Mapping[str, Title]:
+        """What the rules of publicity are called, and the rule sets within them."""
+        sets = {one.name: one.title for rule in self.publicity.values() for one in rule.rule_sets}
+        return {name: rule.title for name, rule in self.publicity.items()} | sets
+
+    @functools.cached_property
     def asking_consent(self) -> frozenset[str]:
         """The classes whose records partners see only where the organisation consents."""
         return frozenset(name for name, known in self.classes.items() if known.consent)

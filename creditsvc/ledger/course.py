@@ -17,7 +17,6 @@ from creditsvc.domain.profile import Line, Summary, line, plain
 from creditsvc.domain.records import Entry, fold
 from creditsvc.domain.standing import Rules, evaluate
 from creditsvc.domain.views import PUBLIC
-from creditsvc.ledger.folds import Charge, Folds, free
 
 STEPS_MAX = 60  # instants at which the score is worked out; of more, the latest
 
@@ -29,22 +28,6 @@ class Step:
     at: datetime
     value: float | None
     grade: str
-
-
-class Courses:
-    """Works out the steps that a score took, in the public's view."""
-
-    def __init__(self, folds: Folds, rules: Rules) -> None:
-        self._folds = folds
-        self._rules = rules
-
-    async def of(self, entity: str, at: datetime, size: int, charge: Charge = free) -> list[Step]:
-        """Give the steps up to an instant, oldest first; ``size``: events in the whole history."""
-
-        def folded(entries: list[Entry]) -> list[Step]:
-            return list(steps(entity, entries, at, self._rules))
-
-        return await self._folds.fold(entity, at, size, folded, charge) or []
 
 
 class _Walk:

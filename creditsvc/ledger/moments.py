@@ -33,12 +33,15 @@ class Seen:
     """A profile and where it stands; ``past``: it was asked for as of an instant.
 
     ``consented``: to the partner who asks; else what asks for consent is not in the profile for one.
+    ``events``: in the whole history, by now. ``records``: those of the view, where they were counted.
     """
 
     moment: Moment
     profile: bytes | None
+    events: int
     past: bool = False
     consented: bool = False
+    records: int | None = None
 
 
 class Moments:
@@ -174,8 +177,12 @@ class Moments:
 
         def folded(entries: list[Entry]) -> Seen | None:
             past = account_at(entity, entries, namings, as_of, self._rules)
-            moment = past.account.views[view].moment()
-            return None if moment is None else Seen(moment, past.profile(view, self._rules), past=True)
+            standing = past.account.views[view]
+            moment, count = standing.moment(), standing.summary.records
+            if moment is None:
+                return None
+            profile = past.profile(view, self._rules)
+            return Seen(moment, profile, stored.events, past=True, records=count)
 
         return await self.folds.fold(entity, as_of, stored.events, folded, charge)
 
@@ -194,7 +201,7 @@ def _seen(stored: Stored | None, *, past: bool = False) -> Seen | None:
     if stored is None or stored.valid_from is None:
         return None
     moment = Moment(stored.version, stored.valid_from, stored.valid_until)
-    return Seen(moment, stored.profile, past=past)
+    return Seen(moment, stored.profile, stored.events, past=past)
 
 
 def _holds(moment: Moment, instant: datetime) -> bool:

@@ -69,14 +69,6 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
-    """What a stretch of a history shows: the records that begin in it, and its events, oldest first."""
-
-    records: list[dict[str, Any]]
-    events: list[Shown]
-
-
-@dataclass(frozen=True, slots=True)
 class Looked:
     """A record as a viewer sees it (``item``), and as it is."""
 
@@ -166,31 +158,6 @@ class Pages:
         ]
         shown = await self._seen(entity, viewer, at, rows, 0)
         return shown[0] if shown else None
-
-    async def stretch(self, entity: str, viewer: Viewer, at: datetime, span: tuple[int, int]) -> Stretch:
-        """Show what a viewer sees of a span of sequences, behind its first up to its last.
-
-        It costs the same wherever it lies and however much of it is hidden; it charges nobody.
-        """
-        after, last = span
-        rows = [
-            one for one in await self._stored(entity, at, (after, last - after)) if one["sequence"] <= last
-        ]
-        keys = {(row["record"], row["holder"]) for row in rows}
-        folded = await self._folded(entity, keys, at, 0)
-        catalogue, zone = self._rules.catalogue, instants.zone_of(entity)
-        seen = {key: viewer.seen(*one, catalogue) for key, one in folded.items()}
-        records = {
-            record.sequences[0]: record_item(record, evaluation, seen[key], catalogue, zone)
-            for key, (record, evaluation) in folded.items()
-            if seen[key] and record.sequences[0] > after
-        }
-        events = [
-            Shown(row, folded[key][0], seen[key])
-            for row in rows
-            if seen[key := (row["record"], row["holder"])]
-        ]
-        return Stretch([records[place] for place in sorted(records)], events)
 
     async def erased(
         self, entity: str, viewer: Viewer, at: datetime, span: tuple[int, int], limit: int

@@ -3,13 +3,13 @@
 from creditsvc.domain.naming import View
 from creditsvc.domain.standing import Rules
 from creditsvc.ledger.batches import Batches
-from creditsvc.ledger.course import Courses
 from creditsvc.ledger.folds import SQL
 from creditsvc.ledger.lookups import Lookups
 from creditsvc.ledger.moments import Moments
 from creditsvc.ledger.pages import Pages
 from creditsvc.ledger.refolder import Refolder
 from creditsvc.ledger.search import Search
+from creditsvc.ledger.stretches import Stretches
 from creditsvc.store.database import Pool
 
 
@@ -26,5 +26,5 @@ class Reader:
         self.moments = Moments(pool, lookups, refolder.refold, rules)
         self.batches = Batches(pool, self.moments, rules, connections=share)
         self.pages = Pages(pool, self.moments.folds, rules)
-        self.courses = Courses(self.moments.folds, rules)
+        self.stretches = Stretches(pool, self.moments.folds, rules)
         self.search = Search(pool, self.moments, rules.schedule)

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -70,25 +69,16 @@ class Entries:
             cases = "\n".join(self._case(case) for case in record["cases"])
             yield Fact(said.say("record.cases"), cases)
 
-    @cached_property
-    def _rules(self) -> Mapping[str, str]:
-        """What rules of publicity and their rule sets are called."""
-        found = {}
-        for name, rule in self.catalogue.publicity.items():
-            found[name] = self.said.title(rule.title)
-            found |= {one.name: self.said.title(one.title) for one in rule.rule_sets}
-        return found
-
     def _publicity(self, told: Mapping[str, Any]) -> Iterator[Fact]:
         said = self.said
-        rule = self._rules.get(told["rule"] or "")
+        rule = self.catalogue.rule_titles.get(told["rule"] or "")
         if told["until"] is None:
-            term = rule or said.say("record.publicity.open")
+            term = said.say("record.publicity.open") if rule is None else said.title(rule)
         else:
             until = said.ending(instants.parse(told["until"]), self.zone)
             term = said.say("record.publicity.until", until=until)
             if rule is not None:
-                term = said.say("record.publicity.rule", term=term, rule=rule)
+                term = said.say("record.publicity.rule", term=term, rule=said.title(rule))
         yield Fact(said.say("record.publicity"), term)
         if told["repairable_from"] is not None:
             day = said.beginning(instants.parse(told["repairable_from"]), self.zone)

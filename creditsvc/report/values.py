@@ -12,17 +12,8 @@ SITE = ("name", "postcode", "locality", "id")  # as an address is written, and n
 
 def written(said: Words, known: Field, value: Any) -> str:
     """Write a value by its kind; what has no way of its own is text already."""
-    by_kind: dict[str, Callable[[], str]] = {
-        "date": lambda: said.day(date.fromisoformat(value)),
-        "money": lambda: said.money(value["value"], value["currency"]),
-        "code": lambda: said.title(known.values[value]),
-        "organisation": lambda: organisation(value),
-        "site": lambda: said.listed([value[part] for part in SITE if part in value]),
-        "identifiers": lambda: said.listed(value),
-        "violations": lambda: said.listed([_violation(said, one) for one in value]),
-        "documents": lambda: said.listed([one["reference"] for one in value]),
-    }
-    return by_kind.get(known.kind, lambda: str(value))()
+    way = _WAYS.get(known.kind)
+    return str(value) if way is None else way(said, known, value)
 
 
 def organisation(value: Mapping[str, str]) -> str:
@@ -35,3 +26,15 @@ def _violation(said: Words, value: Mapping[str, Any]) -> str:
     if value.get("out_of_service"):
         told.append(said.say("out_of_service"))
     return f"{value['code']} ({said.listed(told)})"
+
+
+_WAYS: Mapping[str, Callable[[Words, Field, Any], str]] = {
+    "date": lambda said, _, value: said.day(date.fromisoformat(value)),
+    "money": lambda said, _, value: said.money(value["value"], value["currency"]),
+    "code": lambda said, known, value: said.title(known.values[value]),
+    "organisation": lambda _, __, value: organisation(value),
+    "site": lambda said, _, value: said.listed([value[part] for part in SITE if part in value]),
+    "identifiers": lambda said, _, value: said.listed(value),
+    "violations": lambda said, _, value: said.listed([_violation(said, one) for one in value]),
+    "documents": lambda said, _, value: said.listed([one["reference"] for one in value]),
+}

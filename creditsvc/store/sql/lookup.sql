@@ -88,6 +88,24 @@ join record r on r.entity_id = $1 and r.record = k.record and r.source = k.sourc
 cross join unnest(r.sequences) as s (sequence)
 join event e on e.entity_id = $1 and e.sequence = s.sequence and e.recorded_at <= $4 and e.content is not null;
 
+-- name: stretch
+-- All events of the records that some of an entity's events are of ($2 < sequence <= $3), as recorded up to an instant, each with what
+-- its agency is called; none of those that were erased.
+select e.sequence, e.recorded_at, e.source, e.id, e.type, e.time, e.record, e.touches_public, e.content, a.name as agency
+from (select distinct record, coalesce(holder, source) as source
+      from event
+      where entity_id = $1 and sequence > $2 and sequence <= $3 and recorded_at <= $4 and content is not null) as k
+join record r on r.entity_id = $1 and r.record = k.record and r.source = k.source
+cross join unnest(r.sequences) as s (sequence)
+join event e on e.entity_id = $1 and e.sequence = s.sequence and e.recorded_at <= $4 and e.content is not null
+left join agency a on a.source = e.source;
+
+-- name: public_records
+-- How many records the public is shown of an entity; no row where that is not what it has been shown since $2.
+select (convert_from(public_summary, 'UTF8')::json ->> 'records')::bigint as records
+from entity
+where entity_id = $1 and public_from = $2;
+
 -- name: matching_names
 -- Names that a view knew at $5, borne or former, of some lengths ($3), that have all of a query's pairs of characters: those that they
 -- are looked for by ($2) and all the others ($4, null for none). The closest in length come first.

@@ -3,8 +3,10 @@
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
 from functools import wraps
+from typing import Any
 from zoneinfo import ZoneInfo
 
+import orjson
 from aiohttp import web
 
 from creditsvc.domain import instants
@@ -40,6 +42,11 @@ async def agency_names(request: web.Request, sources: Iterable[str]) -> dict[str
     async with request.app[LOOKUP_POOL].acquire() as connection:
         rows = await connection.fetch(SQL.agency_names, wanted)
     return dict.fromkeys(wanted, "") | {row["source"]: row["name"] for row in rows}
+
+
+def plain(written: Any) -> Any:
+    """Read what would be answered as JSON: parts of it are bytes already."""
+    return orjson.loads(orjson.dumps(written))
 
 
 def end_of(day: date, entity: str) -> datetime:
