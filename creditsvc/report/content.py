@@ -25,8 +25,10 @@ MOST_RECORDS = 200  # a hundred pages or so; the rest is one address away
 class Told:
     """What the service answered, of one ``valid_from``, each as its JSON.
 
-    The profile; the items of all pages of its records; its score taken apart by the official model, one page
-    of contributions at least; that model's item in ``/v1/models``; and what agencies are called, by source.
+    The profile; the items of its records in the order of `/records`, all or, of a long history, the last; its
+    score taken apart by the official model, one page of contributions at least, or as its profile has it
+    (``grades.of_profile``); that model's item in ``/v1/models``; what agencies are called, by source; and how
+    many records there are, where ``records`` are not all.
     """
 
     profile: Mapping[str, Any]
@@ -34,6 +36,8 @@ class Told:
     score: Mapping[str, Any]
     model: Mapping[str, Any]
     agencies: Mapping[str, str] = field(default_factory=dict)
+    whole: bool = True
+    count: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +70,8 @@ def compose(told: Told, asked: Asked, catalogue: Catalogue) -> Report:
             raise ValueError(f"the answers differ in {name}")
     said, zone = words(asked.language), instants.zone_of(profile["entity"])
     entries = Entries(said, catalogue, zone, told.agencies)
-    latest = sorted(told.records, key=_decided, reverse=True)
-    shown = tuple(entries.entry(record) for record in latest[:MOST_RECORDS])
+    latest = sorted(told.records[-MOST_RECORDS:], key=_decided, reverse=True)
+    shown = tuple(entries.entry(record) for record in latest)
     return Report(
         language=asked.language,
         entity=profile["entity"],
@@ -145,12 +149,17 @@ def _listings(profile: Mapping[str, Any], said: Words, catalogue: Catalogue, zon
 
 
 def _more(shown: Sequence[Entry], told: Told, said: Words, asked: Asked) -> str:
-    if not told.records:
+    count = len(told.records) if told.whole else told.count
+    if count == 0:
         return said.say("records.empty")
-    if len(told.records) == len(shown):
+    if count == len(shown):
         return ""
-    link = f"{asked.base_url}{told.profile['records']}"
-    return said.say("records.more", shown=len(shown), count=len(told.records), link=link)
+    link = f"{asked.base_url}{told.profile['records']}?as_of={told.profile['valid_from']}"
+    if not shown:
+        return said.say("records.elsewhere", link=link)
+    if count is None:
+        return said.say("records.last", shown=len(shown), link=link)
+    return said.say("records.more", shown=len(shown), count=count, link=link)
 
 
 def _meaning(said: Words, asked: Asked) -> Iterator[str]:

@@ -31,11 +31,22 @@ def grade(
     )
 
 
+def of_profile(profile: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the score of a history too long to be taken apart: what its profile has, and no start."""
+    score = profile["score"]
+    items = [{**one, "share": str(one["points"]), "objected": False} for one in score["factors"]]
+    contributions = {"items": items, "next": None}
+    return {**score, "start": None, "rank": None, "adjustments": {}, "contributions": contributions}
+
+
 def _words(score: Mapping[str, Any], model: Mapping[str, Any], said: Words, base_url: str) -> Iterator[str]:
     if score["grade"] == "unrated":
         yield said.say("grade.unrated.words")
     elif score["value"] is None:
         yield said.say("grade.worded.words", grade=score["grade"])
+    elif score["start"] is None:
+        link = f"{base_url}/v1/entities/{score['entity']}/score?as_of={score['valid_from']}"
+        yield said.say("grade.long.words", value=figure(str(score["value"])), grade=score["grade"], link=link)
     else:
         start, value = figure(str(score["start"])), figure(str(score["value"]))
         yield said.say("grade.rated.words", start=start, value=value, grade=score["grade"])
@@ -77,7 +88,8 @@ def _account(score: Mapping[str, Any], said: Words, zone: ZoneInfo) -> Iterator[
     contributions = score["contributions"]
     shown = contributions["items"][:MOST_REASONS]
     most = max((abs(Fraction(one["share"])) for one in shown), default=Fraction(1)) or Fraction(1)
-    yield Reason(said.say("reason.start"), "", figure(str(score["start"])), 0)
+    if score["start"] is not None:
+        yield Reason(said.say("reason.start"), "", figure(str(score["start"])), 0)
     for one in shown:
         share = Fraction(one["share"])
         until = one["until"]

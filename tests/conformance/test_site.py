@@ -4,6 +4,7 @@ import html
 import itertools
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from importlib import resources
 
@@ -13,7 +14,7 @@ import pytest
 from creditsvc.domain import catalogue
 from creditsvc.domain.identifiers import SCHEMES
 from creditsvc.settings import Settings
-from creditsvc.web.site import organisation
+from creditsvc.web.site import organisation, report
 from creditsvc.web.site.language import LANGUAGES, preferred, words
 from tests.conformance.conftest import Service, served, with_keys
 from tests.conformance.test_log import push
@@ -21,7 +22,7 @@ from tests.making import CATALOGUE, ENTITY, OTHER_ENTITY, raw
 
 MARKUP = '<b onclick="x()">坏&\'"</b>{{ 7 * 7 }}'
 PERSON = "110101199003070011"
-THIRD_ENTITY, LONG_ENTITY = "gb-coh:00445790", "gb-coh:00000006"
+THIRD_ENTITY, LONG_ENTITY, REPORTED_ENTITY = "gb-coh:00445790", "gb-coh:00000006", "gb-coh:00000019"
 # What may be said beside what must be, of the kinds of fields that are no plain text.
 VALUES: dict[str, object] = {
     "money": {"value": "1234567.80", "currency": "CNY"},
@@ -349,6 +350,38 @@ async def test_a_long_history_is_shown_in_parts_the_latest_first(site: Service):
     assert (await get(site, f"/entities/{LONG_ENTITY}?before=2"))[0] == 200
     for wrong in ("0", "1", "x", "-3", "9" * 40, "٣"):
         assert (await get(site, f"/entities/{LONG_ENTITY}?before={wrong}"))[0] == 400
+
+
+async def test_the_report_of_a_long_history_has_the_records_that_came_last(site: Service, monkeypatch):
+    many, shown = 25, 10
+    for module, name in ((organisation, "WHOLE_MAX"), (report, "WHOLE_MAX"), (report, "MOST_RECORDS")):
+        monkeypatch.setattr(module, name, shown)
+    days = [f"2026-{place % 12 + 1:02}-03" for place in range(many)]  # not in the order of recording
+    await push(
+        site,
+        *(
+            raw("honour.granted", f"H-{place:04}", subject=REPORTED_ENTITY, decided_on=day)
+            for place, day in enumerate(days)
+        ),
+    )
+    path = f"/entities/{REPORTED_ENTITY}/report"
+    _, _, page = await get(site, path, **{"Accept-Language": "en"})
+    numbers = list(dict.fromkeys(re.findall(r"<dd>(H-\d+)</dd>", page)))
+    last = sorted(range(many - shown, many), key=lambda place: (days[place], place), reverse=True)
+    assert numbers == [f"H-{place:04}" for place in last]
+    assert f"Only the {shown} that were recorded last, of {many}, are here." in page
+    where = html.unescape(re.search(r"http://[^ ]+(/v1/entities/[^ ]+/records[^ ]*)\.</p>", page)[1])
+    async with site.session.get(f"{where}&limit=1000") as answer:
+        assert len((await answer.json())["items"]) == many
+    then = datetime.now(UTC)
+    monkeypatch.setattr(report, "end_of", lambda day, entity: then)
+    await push(site, raw("honour.granted", "H-9999", subject=REPORTED_ENTITY, decided_on="2026-03-03"))
+    _, _, page = await get(site, f"{path}?on=2026-11-01", **{"Accept-Language": "en"})
+    assert f"Only the {shown} that were recorded last, of {many}, are here." in page
+    monkeypatch.setattr(report, "MOST_RECORDS", many + 1)
+    _, _, page = await get(site, path, **{"Accept-Language": "en"})
+    assert len(set(re.findall(r"<dd>(H-\d+)</dd>", page))) == many + 1
+    assert "recorded last" not in page
 
 
 async def test_a_history_too_long_to_be_folded_is_told_by_its_profile(site: Service, monkeypatch):

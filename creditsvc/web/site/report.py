@@ -2,11 +2,12 @@
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import orjson
@@ -15,11 +16,15 @@ from aiohttp import web
 from creditsvc.domain import instants, persons, scores
 from creditsvc.domain.views import PUBLIC
 from creditsvc.errors import NaturalPerson
+from creditsvc.ledger.folds import in_thread
 from creditsvc.ledger.releases import OFFICIAL
+from creditsvc.ledger.stretches import Stretch
 from creditsvc.report import html as report_html
 from creditsvc.report import number as numbers
-from creditsvc.report.content import Asked, Told, compose
+from creditsvc.report.certificates import SealRefused
+from creditsvc.report.content import MOST_RECORDS, Asked, Told, compose
 from creditsvc.report.document import Report
+from creditsvc.report.grades import of_profile
 from creditsvc.report.html import article, style
 from creditsvc.report.kept import number_key
 from creditsvc.report.number import Claim
@@ -27,22 +32,22 @@ from creditsvc.report.press import Press
 from creditsvc.settings import Settings
 from creditsvc.web import addresses, limits, reading
 from creditsvc.web.fixed import FixedDocument
-from creditsvc.web.keys import CATALOGUE, READER, RULES, SCORES, SETTINGS
-from creditsvc.web.models import item
+from creditsvc.web.keys import CATALOGUE, READER, SETTINGS
 from creditsvc.web.parameters import ENTITY
 from creditsvc.web.routes import Parameter, Response, Route
-from creditsvc.web.scores import ranked
-from creditsvc.web.site.answering import agency_names, end_of, in_words
+from creditsvc.web.site.answering import end_of, in_words, plain
 from creditsvc.web.site.home import LANGUAGE, PAGE_RESPONSE, html
 from creditsvc.web.site.language import language_of
-from creditsvc.web.site.organisation import ON, day_of
+from creditsvc.web.site.organisation import ON, WHOLE_MAX, day_of
 from creditsvc.web.site.rendering import page
 from creditsvc.web.site.setting import Setting
+from scoring import engine
 
-RECORDS = 1_000
-UNITS = 9  # beyond the 1 of any request: the whole history is folded for the score
+LOOP_RECORDS = 20  # so many are written on the loop, which takes some 5 ms; more in a thread beside it
+UNITS = 9  # beyond the 1 of any request: hundreds of events may be folded
 PDF_UNITS = 49  # a processor is busy with it for a tenth of a second
 STYLE_PATH = "/assets/report.css"
+T = TypeVar("T")
 
 
 @dataclass
@@ -68,7 +73,10 @@ async def prepare(app: web.Application) -> AsyncIterator[None]:
     setting = Setting()
     key = await asyncio.to_thread(number_key, settings)
     report_html.prepare()
-    app[OFFICE] = Office(settings, key, Press(settings), setting)
+    press = Press(settings)
+    with suppress(SealRefused):  # whoever asks for a report is told
+        await asyncio.to_thread(press.seal_name)
+    app[OFFICE] = Office(settings, key, press, setting)
     yield
     setting.close()
 
@@ -87,11 +95,11 @@ def _set(settings: Settings, report: Report) -> bytes:
 async def report(request: web.Request) -> web.StreamResponse:
     """Show the report as a page."""
     limits.charge(request, UNITS)
-    made = await _made(request, addresses.shown(request))
+    made, written = await _made(request, addresses.shown(request), lambda made: (made, article(made)))
     return page(
         request,
         "report.html",
-        article=await asyncio.to_thread(article, made),  # some 10 ms: look-ups go between
+        article=written,
         style=STYLE_PATH,
         entity=made.entity,
         name=made.name,
@@ -103,7 +111,7 @@ async def report(request: web.Request) -> web.StreamResponse:
 async def report_pdf(request: web.Request) -> web.StreamResponse:
     """Give the report as a sealed PDF."""
     limits.charge(request, UNITS + PDF_UNITS)
-    office, made = request.app[OFFICE], await _made(request, addresses.lasting(request))
+    office, made = request.app[OFFICE], await _made(request, addresses.lasting(request), lambda made: made)
     body = await office.setting.perform(_set, office.settings, made)
     name = f"{made.entity.replace(':', '-')}-{made.at.date().isoformat()}-{made.language}.pdf"
     return web.Response(
@@ -117,59 +125,57 @@ async def report_pdf(request: web.Request) -> web.StreamResponse:
     )
 
 
-async def _made(request: web.Request, address: str) -> Report:
+async def _made(request: web.Request, address: str, make: Callable[[Report], T]) -> T:
+    """Make something of the report that a request asks for."""
     entity = reading.entity_of(request)
     day = day_of(request)
     at = None if day is None else end_of(day, entity)
-    charge = partial(limits.charge, request)
     reader = request.app[READER]
-    seen = await reader.moments.at(entity, PUBLIC.view, at, charge)
-    since = seen.moment.valid_from
-    records, found = await asyncio.gather(
-        reader.pages.records(entity, PUBLIC, since, after=0, limit=RECORDS, event_type=None, charge=charge),
-        request.app[SCORES].apart(entity, PUBLIC, request.app[RULES], since, charge),
-    )
-    apart = scores.document(found.taken, instants.zone_of(entity))
-    score = _plain(
-        {
-            "entity": entity,
-            "valid_from": instants.text(since),
-            **apart,
-            **ranked(found.ranked, apart["grade"]),
-            "contributions": {"items": apart["contributions"], "next": None},
-        }
-    )
-    items = _plain(records.items)
-    told = Told(
-        orjson.loads(seen.profile or b"null"),
-        items,
-        score,
-        _model(request, score["version"]),
-        await agency_names(request, {one["source"] for one in items}),
+    seen = await reader.moments.at(entity, PUBLIC.view, at, partial(limits.charge, request))
+    since, newest, whole = seen.moment.valid_from, seen.moment.version, seen.events <= WHOLE_MAX
+    span = (0, seen.events) if whole else (max(0, newest - MOST_RECORDS), newest)
+    told, count = await asyncio.gather(
+        reader.stretches.tell(entity, since, span, partial(_told, seen.profile, span, whole=whole)),
+        _none() if whole or seen.records is not None else reader.stretches.count(entity, since),
     )
     office = request.app[OFFICE]
-    asked = Asked(
-        at=at or datetime.now(UTC),
-        language=language_of(request),
-        base_url=address,
-        number=numbers.write(Claim(entity, since), office.key),
-        seal=await asyncio.to_thread(office.press.seal_name),
-    )
-    return await asyncio.to_thread(compose, told, asked, request.app[CATALOGUE])
+
+    def made() -> T:
+        asked = Asked(
+            at=at or datetime.now(UTC),
+            language=language_of(request),
+            base_url=address,
+            number=numbers.write(Claim(entity, since), office.key),
+            seal=office.press.seal_name(),
+        )
+        counted = replace(told, count=seen.records if count is None else count)
+        return make(compose(counted, asked, request.app[CATALOGUE]))
+
+    return await in_thread(len(told.records), made, LOOP_RECORDS)
 
 
-def _plain(written: Any) -> Any:
-    return orjson.loads(orjson.dumps(written))
+async def _none() -> None:
+    """Give nothing, where there is nothing to ask."""
 
 
-def _model(request: web.Request, version: str) -> dict[str, Any]:
-    (found,) = (
-        one
-        for one in request.app[SCORES].releases
-        if (one.model.name, one.model.version) == (OFFICIAL, version)
-    )
-    described: dict[str, Any] = _plain(item(found))
-    return described
+def _told(profile: bytes | None, span: tuple[int, int], stretch: Stretch, *, whole: bool) -> Told:
+    """Write what the service answers, from a stretch of the history, which may be all of it."""
+    known = orjson.loads(profile or b"null")
+    score = of_profile(known)
+    if whole:
+        apart = scores.document(stretch.score(PUBLIC), instants.zone_of(stretch.entity))
+        contributions = {"items": apart["contributions"], "next": None}
+        score = {**apart, "rank": None, "contributions": contributions}
+    score = {"entity": stretch.entity, "valid_from": instants.text(stretch.at), **plain(score)}
+    records = stretch.records(PUBLIC, span)
+    return Told(known, records, score, _model(score["version"]), stretch.agencies, whole)
+
+
+@functools.cache
+def _model(version: str) -> dict[str, Any]:
+    """Give what a report needs of an official model's item in ``/v1/models``."""
+    rules = orjson.loads(engine.content(OFFICIAL, version))
+    return {"title": engine.load(OFFICIAL, version).title, "rules": rules}
 
 
 @in_words

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from creditsvc.report.content import MOST_RECORDS, compose
-from creditsvc.report.grades import MOST_REASONS
+from creditsvc.report.grades import MOST_REASONS, of_profile
 from creditsvc.report.words import LANGUAGES
 from tests.making import CATALOGUE
 from tests.reports import AT, BASE, HOSTILE, asked, report, told, with_words
@@ -167,14 +167,44 @@ def test_a_test_seal_is_called_one():
     )
 
 
-def test_only_the_latest_of_very_many_records_are_shown_and_it_says_so():
+def test_only_the_last_of_very_many_records_are_shown_and_it_says_so():
     given = copy.deepcopy(told())
     one = given.records[2]
     given.records[:] = [{**one, "record": f"R{n:04}"} for n in range(MOST_RECORDS + 1)]
     made = report("en", given)
-    assert len(made.records) == MOST_RECORDS
-    assert f"Only the latest {MOST_RECORDS} of {MOST_RECORDS + 1}" in made.records_more
-    assert f"{BASE}{given.profile['records']}" in made.records_more
+    assert [entry.number for entry in made.records] == [f"R{n:04}" for n in range(MOST_RECORDS, 0, -1)]
+    assert f"Only the {MOST_RECORDS} that were recorded last, of {MOST_RECORDS + 1}," in made.records_more
+    assert f"{BASE}{given.profile['records']}?as_of={given.profile['valid_from']}." in made.records_more
+
+
+@pytest.mark.parametrize(
+    ("shown", "count", "words"),
+    [
+        (3, 9_876, "Only the 3 that were recorded last, of 9876, are here"),
+        (3, None, "Only the 3 that were recorded last are here"),
+        (0, 9_876, "none of the records that the public may see is among the last"),
+        (0, None, "none of the records that the public may see is among the last"),
+        (3, 3, ""),
+    ],
+)
+def test_of_a_long_history_the_last_records_are_shown_and_it_says_how_many_there_are(shown, count, words):
+    given = dataclasses.replace(told(), records=told().records[:shown], whole=False, count=count)
+    made = report("en", given)
+    assert len(made.records) == shown
+    assert words in made.records_more
+    assert (f"{BASE}{given.profile['records']}?as_of=" in made.records_more) == bool(words)
+
+
+def test_of_a_long_history_the_score_has_the_reasons_of_its_profile():
+    profile = told().profile
+    score = {"entity": profile["entity"], "valid_from": profile["valid_from"], **of_profile(profile)}
+    made = report("en", dataclasses.replace(told(), score=score)).grade
+    factors = profile["score"]["factors"]
+    assert [line.record for line in made.account] == [one["record"] for one in factors]
+    shares = [Fraction(line.share.replace("−", "-")) for line in made.account]
+    assert shares == [Fraction(str(one["points"])) for one in factors]
+    assert (made.letter, Fraction(made.total)) == (profile["score"]["grade"], profile["score"]["value"])
+    assert any(f"{BASE}/v1/entities/{profile['entity']}/score" in said for said in made.words)
 
 
 @pytest.mark.parametrize("name", ["entity", "valid_from"])
