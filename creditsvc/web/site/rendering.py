@@ -15,7 +15,7 @@ from creditsvc.web.keys import CATALOGUE
 from creditsvc.web.site.assets import PATHS
 from creditsvc.web.site.language import COOKIE, KEPT_S, LANGUAGES, language_of, words
 
-SLICE_S = 0.002  # a long page is rendered so long at a time; look-ups go between
+SLICE_S = 0.004  # a long page is rendered so long at a time; look-ups go between, and it waits behind them
 ENVIRONMENT: web.AppKey[jinja2.Environment] = web.AppKey("site_environment", jinja2.Environment)
 # No asset from elsewhere, nothing inline, no frame, and forms go nowhere but here.
 CSP = (
