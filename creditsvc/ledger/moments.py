@@ -6,7 +6,7 @@ was answered for an instant stays the answer.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from creditsvc.domain.account import account_at
@@ -33,12 +33,12 @@ class Seen:
     """A profile and where it stands; ``past``: it was asked for as of an instant.
 
     ``consented``: to the partner who asks; else what asks for consent is not in the profile for one.
-    ``events``: in the whole history, by now. ``records``: those of the view, where they were counted.
+    ``events``: in the whole history by now, which is not for show. ``records``: of the view, where counted.
     """
 
     moment: Moment
     profile: bytes | None
-    events: int
+    events: int = field(compare=False)
     past: bool = False
     consented: bool = False
     records: int | None = None
@@ -56,6 +56,11 @@ class Moments:
         self._withholding = Withholding(rules.catalogue)
         self._settled: datetime | None = None
         self._polling: asyncio.Task[tuple[datetime, datetime]] | None = None
+
+    @property
+    def settled(self) -> datetime | None:
+        """The latest horizon that is known: nothing was recorded before it that is not there by now."""
+        return self._settled
 
     async def horizon(self) -> tuple[datetime, datetime]:
         """Give the database's clock and the instant before which nothing more can be recorded.

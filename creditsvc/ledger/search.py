@@ -53,21 +53,37 @@ class Search:
         if len(names.normal(query)) < names.SHORTEST_QUERY:
             return Found(Page([], None), EPOCH)  # nothing in it that could match
         wanted = sorted(names.grams(query))
-        if as_of is not None:
-            await self._moments.settle(as_of)
-            rows, at = await self._closest.names(view, wanted, as_of), as_of
-        else:
-            rows, at = await self._settled(view, wanted)
+        rows, standing, at = await self._read(view, wanted, as_of)
         # Names only come, and none leaves its place: the closest are these since the last of them changed.
         changed = max((time for row in rows for time in _changes(row) if time <= at), default=EPOCH)
         matching = list(_one_each(rows))
         if view in SILENT:
-            standing = await self._standing([row["entity_id"] for row in matching], view, at)
             changed = max([changed, *(one.since for one in standing.values())])
             matching = [row for row in matching if _is_shown(standing.get(row["entity_id"]))]
         items = [_item(query, row, at) for row in matching[after : after + limit]]
         more = Cursor(changed, after + limit).text() if after + limit < len(matching) else None
         return Found(Page(items, more), changed)
+
+    async def _read(
+        self, view: View, wanted: Sequence[str], as_of: datetime | None
+    ) -> tuple[list[Row], Mapping[str, Standing], datetime]:
+        """Read names and how the view of each stands, and of which settled instant that is.
+
+        Of now it is as of the horizon that was known already, unless anything that is read changed since.
+        """
+        if as_of is not None:
+            await self._moments.settle(as_of)
+            rows, at = await self._closest.names(view, wanted, as_of), as_of
+        else:
+            if self._moments.settled is not None:
+                at = self._moments.settled - TICK
+                rows = await self._closest.names(view, wanted, FOREVER)
+                if not _changed_since(rows, at):
+                    standing, apart = await self._stored(rows, view, at)
+                    if not apart:
+                        return rows, standing, at
+            rows, at = await self._settled(view, wanted)
+        return rows, await self._standing(rows, view, at), at
 
     async def _settled(self, view: View, wanted: Sequence[str]) -> tuple[list[Row], datetime]:
         """Read the names once nothing older than what is read can still come."""
@@ -75,23 +91,36 @@ class Search:
             _, settled = await self._moments.horizon()
             at = settled - TICK
             rows = await self._closest.names(view, wanted, FOREVER)
-            if not any(time > at for row in rows for time in _changes(row)):
+            if not _changed_since(rows, at):
                 return rows, at
             await asyncio.sleep(SETTLE_PAUSE_S)
         return await self._closest.names(view, wanted, at), at
 
-    async def _standing(self, entities: Sequence[str], view: View, at: datetime) -> Mapping[str, Standing]:
-        """Tell how the public's view of each stands at an instant that is settled."""
-        announcements, releases = self._known
-        async with self._pool.acquire() as connection:
-            rows = await connection.fetch(SQL.public_at, entities, *announcements, at, releases)
-        standing = {row["entity_id"]: Standing(row["since"], row["shown"]) for row in rows}
-        for entity in [row["entity_id"] for row in rows if row["apart"]]:
-            del standing[entity]
+    async def _standing(self, found: Sequence[Row], view: View, at: datetime) -> Mapping[str, Standing]:
+        """Tell how the view of each stands at an instant that is settled, where it may be silent."""
+        standing, apart = await self._stored(found, view, at)
+        for entity in apart:
             seen = await self._moments.find(entity, view, at)
             if seen is not None:
                 standing[entity] = Standing(seen.moment.valid_from, seen.profile is not None)
         return standing
+
+    async def _stored(
+        self, found: Sequence[Row], view: View, at: datetime
+    ) -> tuple[dict[str, Standing], list[str]]:
+        """Tell the same as it is stored, and which stood otherwise at that instant."""
+        if view not in SILENT:
+            return {}, []
+        announcements, releases = self._known
+        entities = list({row["entity_id"] for row in found})
+        async with self._pool.acquire() as connection:
+            rows = await connection.fetch(SQL.public_at, entities, *announcements, at, releases)
+        stored = {row["entity_id"]: Standing(row["since"], row["shown"]) for row in rows if not row["apart"]}
+        return stored, [row["entity_id"] for row in rows if row["apart"]]
+
+
+def _changed_since(rows: Sequence[Row], at: datetime) -> bool:
+    return any(time > at for row in rows for time in _changes(row))
 
 
 def _changes(row: Row) -> Iterator[datetime]:

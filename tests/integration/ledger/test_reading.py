@@ -226,6 +226,23 @@ async def test_search_finds_chinese_and_latin_names_and_says_why(database):
         assert first.page.next is None
 
 
+async def test_a_search_takes_the_horizon_that_is_known_until_something_in_it_changes(database):
+    async with ledger(database) as (writer, reader):
+
+        async def find():
+            return await reader.search.find("茅台", "public", None, after=0, limit=20)
+
+        await writer.submit([event("honour.granted", "1", entity_name="贵州茅台酒股份有限公司")])
+        first = await find()
+        known = reader.moments.settled
+        assert len(first.page.items) == 1
+        assert await find() == first
+        assert reader.moments.settled == known
+        await writer.submit([event("record.revoked", "1", reason="error")])
+        assert (await find()).page.items == []
+        assert reader.moments.settled > known
+
+
 async def test_a_search_kept_while_names_arrive_comes_back_the_same(database):
     kept = []
     stop = asyncio.Event()
