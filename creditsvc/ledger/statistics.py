@@ -150,19 +150,16 @@ class Counts:
 
 async def read(connection: Session, year: int | None) -> Counts:
     """Read the counts, and of a year its months; of the latest where none is given."""
-    standing = await connection.fetchrow(SQL.standing)
-    rows = await connection.fetch(SQL.years, LEAST_SHOWN)
-    years = tuple((row["year"], Cell(row["events"] or (None if row["small"] else 0))) for row in rows)
+    shown = await connection.fetchrow(SQL.shown, LEAST_SHOWN, year)
+    assert shown is not None  # noqa: S101  a query of one row
+    years = tuple(
+        (of, Cell(events or (None if small else 0))) for of, events, small in orjson.loads(shown["years"])
+    )
     if year is None and years:
         year = years[0][0]
-    of_year = [] if year is None else await connection.fetch(SQL.of_year, year)
     months: dict[str, list[int]] = {}
-    for row in of_year:
-        months.setdefault(row["type"], [0] * 12)[row["month"] - 1] = row["events"]
+    for month, kind, events in orjson.loads(shown["months"]):
+        months.setdefault(kind, [0] * 12)[month - 1] = events
     types = {name: tuple(map(Cell.of, numbers)) for name, numbers in months.items()}
-    if standing is None:
-        return Counts(0, None, None, {}, years, year, types)
-    grades = orjson.loads(standing["grades"])
-    return Counts(
-        standing["position"], standing["counted_at"], standing["done_at"], grades, years, year, types
-    )
+    grades = orjson.loads(shown["grades"] or "{}")
+    return Counts(shown["position"] or 0, shown["counted_at"], shown["done_at"], grades, years, year, types)

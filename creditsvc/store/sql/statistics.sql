@@ -72,21 +72,18 @@ set reached = $1,
 -- The count under way is whole: it is what anybody sees from now on.
 update grade_count set grades = counted, done_at = began_at, began_at = null, reached = null, counted = '{}';
 
--- name: years
--- The years in which events took effect: the sum of the cells that are shown, and of how many cells that are too small.
-select extract(year from month)::integer as year, coalesce(sum(events) filter (where events >= $1), 0)::bigint as events,
-       count(*) filter (where events < $1) as small
-from statistic
-group by 1
-order by 1 desc;
-
--- name: of_year
--- The events of a year, by month and type.
-select extract(month from month)::integer as month, type, events
-from statistic
-where month >= make_date($1, 1, 1) and month <= make_date($1, 12, 1);
-
--- name: standing
--- How far the log was counted and when; the last count of grades. No row before counting has begun.
-select s.position, s.counted_at, g.done_at, g.grades
-from statistic_state s, grade_count g;
+-- name: shown
+-- All that is shown, in one row: how far the log was counted and when, null before counting has begun; the last count of grades; the
+-- years in which events took effect, with the sum of the cells that are shown and how many cells are too small; and the events of a
+-- year by month and type, of the latest where $2 is null.
+select s.position, s.counted_at, s.done_at, s.grades,
+       (select coalesce(json_agg(json_build_array(year, events, small) order by year desc), '[]')
+        from (select extract(year from month)::integer as year, coalesce(sum(events) filter (where events >= $1), 0)::bigint as events,
+                     count(*) filter (where events < $1) as small
+              from statistic
+              group by 1) as y) as years,
+       (select coalesce(json_agg(json_build_array(extract(month from month)::integer, type, events)), '[]')
+        from statistic
+        where extract(year from month) = coalesce($2::integer, (select extract(year from max(month)) from statistic))) as months
+from (select) as one
+left join (select position, counted_at, done_at, grades from statistic_state cross join grade_count) as s on true;
