@@ -30,7 +30,7 @@ from creditsvc.web.site.home import LANGUAGE, PAGE_RESPONSE, html
 from creditsvc.web.site.language import language_of
 from creditsvc.web.site.rendering import long_page, page
 
-STRETCH = 60  # events of the history that one page shows, and the records that begin with them
+STRETCH = 30  # events of the history that one page shows, and the records that begin with them
 WHOLE_MAX = 500  # events of a history that is folded whole for its page; of a longer one its profile tells
 UNITS = 9  # beyond the 1 of any request: the whole history is folded, for the score and for its course
 FIRST_DAY = date(2000, 1, 1)
