@@ -54,7 +54,9 @@ async def test_the_service_answers_for_copies_and_takes_their_events(data_dir, t
         script = pgbench.write(tmp_path / "select.sql")
         assert (await pgbench.run(socket_dir, script, first=FIRST, count=EACH, seconds=1)).per_s > 0
         measures.memory(bench)
-    assert [one.goal.key for one in bench.findings] == ["lookups", "memory"]
+        monkeypatch.setattr(measures, "STARTS", 1)
+        await measures.starts(bench)
+    assert [one.goal.key for one in bench.findings] == ["lookups", "memory", "start"]
     assert all(one.measured > 0 for one in bench.findings)
 
 
