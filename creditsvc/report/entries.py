@@ -55,7 +55,8 @@ class Entries:
         if "authority" in data:
             yield Fact(said.say("record.authority"), organisation(data["authority"]))
         source, called = record["source"], self.agencies.get(record["source"])
-        yield Fact(said.say("record.source"), f"{called} ({source})" if called else source, code=not called)
+        named = called and called != source  # an agency that was given no name is called by its source
+        yield Fact(said.say("record.source"), f"{called} ({source})" if named else source, code=not named)
         if "decided_on" in data:
             yield Fact(said.say("record.decided_on"), said.day(date.fromisoformat(data["decided_on"])))
         else:

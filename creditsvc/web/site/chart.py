@@ -52,8 +52,8 @@ def draw(steps: Sequence[Step], until: datetime, least: float, most: float, zone
         open_ = True
     quarters = [round(least + (most - least) * part / 4) for part in range(5)]
     marks = [begin + span * part / (MOST_LABELS - 1) for part in range(MOST_LABELS)]
-    # A young history has fewer days than there is room for: each is written where it is seen last.
-    days = {at.astimezone(zone).date(): at for at in marks}.values()
+    # A young history has fewer days than there is room for: each is written where it is seen first.
+    days = {at.astimezone(zone).date(): at for at in reversed(marks)}.values()
     return Chart(
         "".join(path),
         tuple(points),

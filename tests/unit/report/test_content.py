@@ -64,8 +64,9 @@ def test_who_handed_it_in_is_called_by_name_where_there_is_one():
     source = told().records[0]["source"]
     named = dataclasses.replace(told(), agencies={source: "示例市市场监督管理局"})
     assert facts_of(report("zh", named), "HT-2025-0043")["数据来源"] == f"示例市市场监督管理局 ({source})"
-    unnamed = dataclasses.replace(told(), agencies={source: ""})
-    assert facts_of(report("zh", unnamed), "HT-2025-0043")["数据来源"] == source
+    for called in ("", source):
+        unnamed = dataclasses.replace(told(), agencies={source: called})
+        assert facts_of(report("zh", unnamed), "HT-2025-0043")["数据来源"] == source
 
 
 def test_in_english_the_same_with_the_agency_s_own_words():
