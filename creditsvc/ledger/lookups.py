@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import datetime
+from time import perf_counter
 from typing import NamedTuple
 
 from creditsvc.domain.schedule import Schedule
@@ -9,6 +10,10 @@ from creditsvc.ledger.entries import Session
 from creditsvc.store.database import Pool
 
 MOST_KEYS = 1_000  # of one query
+# While a query is under way, fewer than so many wait for its end, unless it takes too long: most of what a
+# look-up costs is its share of a query.
+FULL_KEYS = 100
+PATIENCE_S = 0.005
 
 Key = tuple[str, str | None]  # of whom, and the partner who asks for it, where that matters
 
@@ -41,7 +46,10 @@ class Lookups:
         self._pool = pool
         self._query = query
         self._announcements = schedule.announcements
-        self._free = connections
+        self._most = self._free = connections
+        self._begun = 0  # how many queries
+        self._began_s = 0.0  # when the last of them did
+        self._patience: asyncio.TimerHandle | None = None
         self._waiting: dict[Key, asyncio.Future[Stored | None]] = {}
         self._running: set[asyncio.Task[None]] = set()
 
@@ -59,34 +67,55 @@ class Lookups:
         return future
 
     def _start(self) -> None:
+        """Have a query begun for what waits, or look again in a while whether the last one takes too long."""
         if self._free == 0 or not self._waiting:
             return
+        under_way = self._free < self._most and perf_counter() - self._began_s < PATIENCE_S
+        if under_way and len(self._waiting) < FULL_KEYS:
+            if self._patience is None:
+                self._patience = asyncio.get_running_loop().call_later(PATIENCE_S, self._look_again)
+            return
         self._free -= 1
+        self._began_s = perf_counter()
         task = asyncio.create_task(self._run())
         self._running.add(task)
         task.add_done_callback(self._running.discard)
+
+    def _look_again(self) -> None:
+        self._patience = None
+        self._start()
 
     async def _run(self) -> None:
         try:
             async with self._pool.acquire() as connection:
                 while self._waiting:
-                    asked = dict(list(self._waiting.items())[:MOST_KEYS])
-                    for key in asked:
-                        del self._waiting[key]
-                    try:
-                        found = await self._fetch(connection, list(asked))
-                    except Exception as error:  # noqa: BLE001  whoever waits must hear, whatever went wrong
-                        _fail(asked, error)
-                        return
-                    for key, future in asked.items():
-                        if not future.done():
-                            future.set_result(found.get(key))
+                    self._begun = mine = self._begun + 1
+                    answered = await self._answer(connection)
+                    followed = self._begun != mine and len(self._waiting) < FULL_KEYS
+                    if followed or not answered:
+                        return  # whoever began later goes on, or another connection is tried
         except Exception as error:  # noqa: BLE001  no connection could be had
             _fail(self._waiting, error)
             self._waiting = {}
         finally:
             self._free += 1
             self._start()
+
+    async def _answer(self, connection: Session) -> bool:
+        """Answer those that wait, by one query; false where it failed."""
+        asked = dict(list(self._waiting.items())[:MOST_KEYS])
+        for key in asked:
+            del self._waiting[key]
+        self._began_s = perf_counter()
+        try:
+            found = await self._fetch(connection, list(asked))
+        except Exception as error:  # noqa: BLE001  whoever waits must hear, whatever went wrong
+            _fail(asked, error)
+            return False
+        for key, future in asked.items():
+            if not future.done():
+                future.set_result(found.get(key))
+        return True
 
     async def _fetch(self, connection: Session, asked: list[Key]) -> dict[Key, Stored]:
         entities, clients = [entity for entity, _ in asked], [client for _, client in asked]
