@@ -119,7 +119,8 @@ class Lookups:
 
     async def _fetch(self, connection: Session, asked: list[Key]) -> dict[Key, Stored]:
         entities, clients = [entity for entity, _ in asked], [client for _, client in asked]
-        rows = await connection.fetch(self._query, entities, clients, *self._announcements)
+        named = clients if any(clients) else []  # of no partner, as most are: nulls cost as well
+        rows = await connection.fetch(self._query, entities, named, *self._announcements)
         return {(entity, client): Stored(*stored) for entity, client, *stored in rows}
 
 

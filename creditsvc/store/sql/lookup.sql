@@ -1,11 +1,12 @@
 -- name: public_profiles
 -- What the public is shown of each entity, and whether time has outrun it. $2 is what the other view takes: no consent is asked here.
+-- How many entities there are is hidden from the planner: for fewer than it expects it would plan anew each time.
 select entity_id, ($2::text[])[1] as client_id, public_version as version, public_from as valid_from, public_until as valid_until,
        public_profile as profile, recorded_at,
        announced < $3 + (select count(*) from unnest($4::timestamptz[]) as a (at) where a.at <= clock_timestamp())
        or coalesce(shared_until <= clock_timestamp(), false) as outrun, version as events, announced, false as consented
 from entity
-where entity_id = any($1::text[]) and version > 0;
+where entity_id = any((select $1::text[])::text[]) and version > 0;
 
 -- name: shared_profiles
 -- The same for those that the record is shared with; of a partner ($2) also whether the organisation consents to what asks for it.

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from itertools import zip_longest
 from types import SimpleNamespace
 
 import pytest
@@ -31,7 +32,7 @@ class Database:
         self.answers.append(asyncio.get_running_loop().create_future())
         await self.answers[-1]
         row = (1, None, None, b"{}", None, False, 1, 0, False)
-        return [(entity, client, *row) for entity, client in zip(entities, clients, strict=True)]
+        return [(entity, client, *row) for entity, client in zip_longest(entities, clients)]
 
 
 @pytest.fixture
