@@ -42,14 +42,17 @@ class Lookups:
     receipt was given before it began.
     """
 
-    def __init__(self, pool: Pool, query: str, *, schedule: Schedule, connections: int) -> None:
+    def __init__(
+        self, pool: Pool, query: str, *, schedule: Schedule, connections: int, patience_s: float = PATIENCE_S
+    ) -> None:
         self._pool = pool
+        self._patience_s = patience_s
         self._query = query
         self._announcements = schedule.announcements
         self._most = self._free = connections
         self._begun = 0  # how many queries
         self._began_s = 0.0  # when the last of them did
-        self._patience: asyncio.TimerHandle | None = None
+        self._later: asyncio.TimerHandle | None = None
         self._waiting: dict[Key, asyncio.Future[Stored | None]] = {}
         self._running: set[asyncio.Task[None]] = set()
 
@@ -70,10 +73,10 @@ class Lookups:
         """Have a query begun for what waits, or look again in a while whether the last one takes too long."""
         if self._free == 0 or not self._waiting:
             return
-        under_way = self._free < self._most and perf_counter() - self._began_s < PATIENCE_S
+        under_way = self._free < self._most and perf_counter() - self._began_s < self._patience_s
         if under_way and len(self._waiting) < FULL_KEYS:
-            if self._patience is None:
-                self._patience = asyncio.get_running_loop().call_later(PATIENCE_S, self._look_again)
+            if self._later is None:
+                self._later = asyncio.get_running_loop().call_later(self._patience_s, self._look_again)
             return
         self._free -= 1
         self._began_s = perf_counter()
@@ -82,7 +85,7 @@ class Lookups:
         task.add_done_callback(self._running.discard)
 
     def _look_again(self) -> None:
-        self._patience = None
+        self._later = None
         self._start()
 
     async def _run(self) -> None:

@@ -40,9 +40,20 @@ def database():
     return Database()
 
 
+def made(database, patience_s):
+    schedule = SimpleNamespace(announcements=())
+    return Lookups(database, "", schedule=schedule, connections=AT_ONCE, patience_s=patience_s)
+
+
 @pytest.fixture
 def lookups(database):
-    return Lookups(database, "", schedule=SimpleNamespace(announcements=()), connections=AT_ONCE)
+    """Ones that never lose patience, however long this machine stands still."""
+    return made(database, 3_600)
+
+
+@pytest.fixture
+def impatient(database):
+    return made(database, 0.005)
 
 
 async def turns():
@@ -66,11 +77,11 @@ async def test_what_comes_while_a_query_is_under_way_shares_the_next(database, l
     assert database.connections == 1
 
 
-async def test_none_waits_for_a_query_that_takes_too_long(database, lookups):
-    stuck = lookups.ask("a")
+async def test_none_waits_for_a_query_that_takes_too_long(database, impatient):
+    stuck = impatient.ask("a")
     assert await database.came.get() == ["a"]
     for number, entity in enumerate("bcde", start=1):  # more than there are connections
-        asked = lookups.ask(entity)
+        asked = impatient.ask(entity)
         assert await database.came.get() == [entity]
         database.answers[number].set_result(None)
         await asked
