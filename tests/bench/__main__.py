@@ -25,12 +25,11 @@ from tests.bench.measures import Bench
 from tests.bench.peers import running
 from tests.processes import Service, service
 
-BYTES_PER_EVENT, BYTES_PER_ENTITY = (
-    2_600,
-    2_600,
-)  # on disk, with indexes and what is logged ahead; for planning
-DISK_PART = 0.6  # of what is free, at most
-EVENTS_PER_MINUTE = 1_000_000  # that a build copies, about
+# For planning: what is on disk, with indexes, beside what PostgreSQL logs ahead; and what a build copies.
+BYTES_PER_EVENT, BYTES_PER_ENTITY, BYTES_AHEAD = 1_700, 3_400, 3 * 10**9
+EVENTS_PER_MINUTE, ENTITIES_PER_MINUTE = 1_000_000, 600_000
+DISK_PART, TIME_PART = 0.8, 2 / 3  # of what is free, and of the time, at most
+LEAST_MEAN = 1.0
 TENTH = 10
 TURN_LEAST_S, TURN_MOST_S = 1.0, 10.0
 DRAIN_LOOK_S = 0.5
@@ -88,22 +87,33 @@ def asked(given: argparse.Namespace) -> Asked:
         entities, mean = 10_000_000, 5.0
         place = given.data.parent if given.data else Path(tempfile.gettempdir())
         room = int(shutil.disk_usage(place).free * DISK_PART)
-        scaled, why = fitting(entities, mean, room, given.minutes)
-        if scaled < entities:
-            remarks.append(f"cut down from {entities:,} organisations to what {why} allows")
-            entities = scaled
+        scaled, fewer, why = fitting(entities, mean, room, given.minutes)
+        if why:
+            remarks.append(
+                f"cut down from {entities:,} organisations with {mean:g} events each to what {why} allows"
+            )
+            entities, mean = scaled, fewer
     return Asked(
         Size(entities // 2, mean), given.minutes, max(1, given.rounds), given.data, given.only, remarks
     )
 
 
-def fitting(entities: int, mean: float, room: int, minutes: float) -> tuple[int, str]:
-    """Give how many organisations fit on the disk and into two thirds of the time, and which says so."""
+def fitting(entities: int, mean: float, room: int, minutes: float) -> tuple[int, float, str]:
+    """Give how many organisations fit on the disk and into the time, with how many events, and which says so.
+
+    Events are given up first: what has most rows are the tables of organisations and their names.
+    """
     share = 1 + 1 / TENTH  # the service with a tenth is built too
-    by_disk = int(room / share / (BYTES_PER_ENTITY + mean * BYTES_PER_EVENT))
-    by_time = int(minutes * 2 / 3 * EVENTS_PER_MINUTE / share / mean)
-    fits = min(entities, by_disk, by_time)
-    return fits // 1_000 * 1_000, "the disk" if by_disk <= by_time else "the time"
+    fits = []
+    for what, of_all, of_entity, of_event in (
+        ("the disk", max(0, room - BYTES_AHEAD), BYTES_PER_ENTITY, BYTES_PER_EVENT),
+        ("the time", minutes * TIME_PART, 1 / ENTITIES_PER_MINUTE, 1 / EVENTS_PER_MINUTE),
+    ):
+        most = min(entities, int(of_all / share / (of_entity + LEAST_MEAN * of_event)) // 1_000 * 1_000)
+        left = of_all / share / max(1, most) - of_entity
+        fits.append((most, max(LEAST_MEAN, min(mean, round(left / of_event, 1))), what))
+    most, fewer, why = min(fits)
+    return most, fewer, "" if (most, fewer) == (entities, mean) else why
 
 
 @contextlib.asynccontextmanager
