@@ -19,7 +19,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import fields
 
-from creditsvc import logs
+from creditsvc import balance, logs
 from creditsvc.errors import Refusal
 from creditsvc.parent import KILL_GRACE_S, READY, SEQUENCER
 from creditsvc.settings import PREFIX, Settings
@@ -199,6 +199,8 @@ class Workers:
         self._settings = settings
         self._listening = listening
         self._metrics = metrics
+        self._shared = balance.shared(settings.worker_count)
+        self._balance = balance.Balance(self._shared)
         self._ready: dict[Slot, asyncio.Event] = {slot: asyncio.Event() for slot in self.slots}
         self._running: dict[Slot, asyncio.subprocess.Process] = {}
         self._begun: dict[Slot, asyncio.subprocess.Process] = {}
@@ -254,13 +256,13 @@ class Workers:
         return process
 
     async def _spawn(self, slot: Slot) -> asyncio.subprocess.Process:
-        descriptor = self._listening.fileno()
-        program = ("creditsvc.web.worker", str(descriptor), str(slot))
+        inherited = (self._listening.fileno(), self._shared)
+        program = ("creditsvc.web.worker", *map(str, inherited), str(slot))
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", *(("creditsvc.sequencing",) if slot == SEQUENCER else program)),
             stdin=asyncio.subprocess.PIPE,  # its end tells the worker that we are gone
             stdout=asyncio.subprocess.PIPE,
-            pass_fds=() if slot == SEQUENCER else (descriptor,),
+            pass_fds=() if slot == SEQUENCER else inherited,
             env=os.environ | _environment(self._settings, self.database.dsn, self._metrics),
             start_new_session=True,  # Ctrl-C is for the parent, which stops the workers gracefully
         )
@@ -276,6 +278,8 @@ class Workers:
                 process.kill()
                 await process.wait()
         del self._running[slot]
+        if isinstance(slot, int):
+            self._balance.end(slot)
         from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415  see the top
 
         mark_process_dead(slot, self._metrics)  # type: ignore[no-untyped-call]

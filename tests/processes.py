@@ -132,7 +132,7 @@ class Service:
             await asyncio.sleep(0.05)
 
     async def _are_ready(self) -> bool:
-        """Whether each worker says so: which is asked is not ours to say, but in so many times each is."""
+        """Whether each worker says so: which is asked is not ours to say, so it is tried some times."""
         asked: set[int] = set()
         with contextlib.suppress(OSError, TimeoutError):
             for _ in range(ASKED_TIMES):
@@ -147,8 +147,7 @@ class Service:
                 finally:
                     writer.close()
                 if len(asked) == self._number:
-                    break
-            return True
+                    return True
         return False
 
     async def refuses(self) -> None:

@@ -18,10 +18,12 @@ from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_server import Server
 
+from creditsvc.balance import Balance
 from creditsvc.errors import Malformed, Refusal
 from creditsvc.logs import error_fields
 from creditsvc.settings import Settings
 from creditsvc.web import problems, request_ids
+from creditsvc.web.accepting import Acceptor
 from creditsvc.web.capacity import BODIES, Bodies, Connections
 from creditsvc.web.fast_path import FastPath, Headers
 from creditsvc.web.limits import network
@@ -29,7 +31,6 @@ from creditsvc.web.limits import network
 LINE_MAX_BYTES = 8190  # the request line, and each header
 HEADERS_MAX = 64
 LINGER_S = 2.0  # an answer given before the body was read gets this long to reach the client
-BACKLOG = 1024
 DRAIN_POLL_S = 0.05
 LAST_REQUEST_S = 0.3  # that a connection without a request gets to send one more when the worker stops
 CUT_OFF_S = 0.5  # what a handler past the drain time gets before it is cancelled
@@ -51,6 +52,7 @@ class Connection(RequestHandler):
         "_head_begun",
         "_head_late",
         "_head_s",
+        "_left",
         "_taken",
         "_whole",
         "_wire",
@@ -64,6 +66,7 @@ class Connection(RequestHandler):
         *,
         connections: Connections,
         fast_path: FastPath | None,
+        left: Callable[[], None],
         head_s: float,
         flush_s: float,
         **options: Any,
@@ -75,6 +78,7 @@ class Connection(RequestHandler):
         self._whole = True  # aiohttp's parser stands between two requests, as far as we know
         self.seen: tuple[bytes, Headers] | None = None
         self._connections = connections
+        self._left = left
         self._address: str | None = None  # once it is admitted
         self._answer_request = manager.request_handler
         self._request_handler = self._answer_valid
@@ -98,6 +102,7 @@ class Connection(RequestHandler):
         self._expect_head()
 
     def connection_lost(self, exc: BaseException | None) -> None:
+        self._left()
         if self._address is None:
             return  # never admitted: aiohttp does not know of it
         self._connections.leave(self._address)
@@ -287,9 +292,11 @@ class Listener:
         access_log: type[AbstractAccessLogger],
         *,
         fast_path: Callable[[web.Application], FastPath] | None = None,
+        balance: Balance | None = None,
     ) -> None:
         self._settings = settings
         self._fast_path = fast_path
+        self._balance = balance or Balance()
         app[BODIES] = Bodies(settings)
         self._runner = web.AppRunner(app, access_log_class=access_log)
         self._options: dict[str, Any] = {
@@ -301,16 +308,17 @@ class Listener:
             "lingering_time": LINGER_S,
             "auto_decompress": False,  # read_body inflates, within its limits
             "connections": Connections(settings),
+            "left": self._balance.leave,
             "head_s": settings.header_timeout_s,
             "flush_s": settings.body_timeout_s,
         }
-        self._server: asyncio.Server | None = None
+        self._acceptor: Acceptor | None = None
 
     async def start(self, listening: socket.socket) -> None:
         await self._runner.setup()
         self._options["fast_path"] = self._fast_path(self._runner.app) if self._fast_path else None
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._connect, sock=listening, backlog=BACKLOG)
+        self._acceptor = Acceptor(listening, self._connect, self._balance)
+        self._acceptor.start()
 
     def _connect(self) -> Connection:
         server = self._runner.server
@@ -320,11 +328,10 @@ class Listener:
 
     async def stop(self) -> None:
         """Accept nothing more, finish the requests in flight within the drain time, then close everything."""
-        if self._server is not None:
-            self._server.close()
+        if self._acceptor is not None:
+            await self._acceptor.stop()
         server = self._runner.server
         if server is not None:
-            await asyncio.sleep(0)  # those just accepted are known now
             deadline = asyncio.get_running_loop().time() + self._settings.drain_timeout_s
             for connection in server.connections:
                 if isinstance(connection, Connection):

@@ -1,8 +1,8 @@
-"""A worker: ``python -m creditsvc.web.worker <descriptor> <slot>``, started by ``creditsvc.service``.
+"""A worker: ``python -m creditsvc.web.worker <socket> <balance> <slot>``, started by ``creditsvc.service``.
 
-It serves on the listening socket it inherits under that descriptor, on the database that it is told (see
-``creditsvc.parent``), says "ready" on standard output when it does, and stops on SIGTERM or when its standard
-input ends, which is when its parent is gone.
+It serves on the listening socket and shares the balance that it inherits under these descriptors, on the
+database that it is told (see ``creditsvc.parent``), says "ready" on standard output when it does, and stops
+on SIGTERM or when its standard input ends, which is when its parent is gone.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from aiohttp import web
 from prometheus_client import values
 
 from creditsvc import logs
+from creditsvc.balance import Balance
 from creditsvc.errors import Refusal
 from creditsvc.logs import error_fields
 from creditsvc.parent import KILL_GRACE_S, READY, end_within, told
@@ -29,7 +30,7 @@ log = logging.getLogger("creditsvc.web.worker")
 SWITCH_S = 0.001  # long histories are folded in a thread: the loop gets the interpreter back this soon
 
 
-def main(descriptor: int, slot: int) -> None:
+def main(descriptor: int, shared: int, slot: int) -> None:
     gc.disable()  # until all is there: what is imported stays
     sys.setswitchinterval(SWITCH_S)
     settings = Settings.from_environment()
@@ -40,10 +41,10 @@ def main(descriptor: int, slot: int) -> None:
 
     settings = told(settings)
     app = application(settings, settings.database_url)
-    uvloop.run(_work(app, settings, socket.socket(fileno=descriptor)))
+    uvloop.run(_work(app, settings, socket.socket(fileno=descriptor), Balance(shared, slot)))
 
 
-async def _work(app: web.Application, settings: Settings, listening: socket.socket) -> None:
+async def _work(app: web.Application, settings: Settings, listening: socket.socket, balance: Balance) -> None:
     from creditsvc import vitals  # noqa: PLC0415
     from creditsvc.web.access_log import AccessLog  # noqa: PLC0415
     from creditsvc.web.fast_path import FastPath  # noqa: PLC0415
@@ -56,7 +57,7 @@ async def _work(app: web.Application, settings: Settings, listening: socket.sock
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGINT, stop.set)
     loop.add_reader(sys.stdin.fileno(), stop.set)
-    listener = Listener(app, settings, AccessLog, fast_path=FastPath)
+    listener = Listener(app, settings, AccessLog, fast_path=FastPath, balance=balance)
     try:
         await listener.start(listening)
     except Exception as error:  # noqa: BLE001  the parent reads the status, people read the log
@@ -78,4 +79,4 @@ async def _work(app: web.Application, settings: Settings, listening: socket.sock
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(*map(int, sys.argv[1:]))

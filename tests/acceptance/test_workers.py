@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import time
+from collections import Counter
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
 
@@ -91,6 +92,19 @@ async def connected(running, number):
                 return
             del found[number // 2 :]
         raise AssertionError("one worker takes all connections")
+
+
+async def test_each_worker_gets_its_part_of_the_connections(running):
+    """Also where few come one after the other, which the first to wake would all take."""
+    async with AsyncExitStack() as stack:
+        found = []
+        for _ in range(6 * WORKERS):
+            found.append(await connect(running))
+            stack.callback(found[-1].writer.close)
+            await found[-1].ask("/livez")
+        parts = Counter(running.worker_of(one.port) for one in found)
+        assert len(parts) == WORKERS
+        assert max(parts.values()) - min(parts.values()) <= 2, parts  # one at a time may be too busy to come
 
 
 async def test_counts_of_all_workers_are_one_and_outlive_any(running):
