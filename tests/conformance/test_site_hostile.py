@@ -97,6 +97,20 @@ async def test_a_process_that_dies_is_made_anew():
         beside.close()
 
 
+async def test_a_process_that_hangs_is_ended_and_made_anew():
+    beside = Setting(most_s=1)
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            first = await beside.perform(os.getpid)
+            with pytest.raises(Unavailable):
+                await beside.perform(time.sleep, 3_600)
+            assert await beside.perform(os.getpid) != first
+            await beside.perform(time.sleep, 0.6)
+            await beside.perform(time.sleep, 0.6)  # each has its own time
+    finally:
+        beside.close()
+
+
 async def test_few_wait_for_the_process():
     beside = Setting()
     try:
