@@ -15,6 +15,7 @@ from creditsvc.domain.schedule import schedule_of
 from creditsvc.domain.standing import Rules
 from creditsvc.ledger import calendars, releases
 from creditsvc.ledger.entries import Place, Row, Session
+from creditsvc.ledger.fsck_counts import check_counts
 from creditsvc.ledger.fsck_entity import check_entity
 from creditsvc.ledger.fsck_log import MOST_FAULTS, LogReport, check_log
 from creditsvc.ledger.fsck_rows import Moment, Stored, place_of
@@ -44,8 +45,8 @@ async def check(dsn: str, *, progress: Callable[[int, int], None]) -> list[str]:
 async def examine(dsn: str, settings: Settings | None, *, progress: Callable[[int, int], None]) -> Report:
     """Check everything; with settings also the keys and the checkpoint in the data directory.
 
-    ``progress`` is told how many entities and entries of the log are done, and of how many. Raises
-    ``ReleaseRefused`` and ``WitnessesRefused``.
+    ``progress`` is told how many entities and entries of the log are done, and of how many; entries twice, as
+    they are counted anew after the rest. Raises ``ReleaseRefused`` and ``WitnessesRefused``.
     """
     witnesses(settings)  # what cannot be read is told at once
     connection = await connect(dsn)
@@ -56,12 +57,14 @@ async def examine(dsn: str, settings: Settings | None, *, progress: Callable[[in
 
         def told(position: int) -> None:
             done = report.entities + position
-            progress(done, max(done, entities + entries))
+            progress(done, max(done, entities + 2 * entries))
 
         await _check_entities(connection, report, told)
         report.faults += await _overdue(connection, settings or Settings())
         report.log = await check_log(connection, settings, told)
         report.faults += report.log.faults
+        report.faults += await check_counts(connection, lambda position: told(report.log.entries + position))
+        told(2 * report.log.entries)
         return report
     finally:
         await connection.close()

@@ -12,7 +12,7 @@ told when it is whole. Where it stands is kept, so that it goes on after a resta
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from time import perf_counter
@@ -77,7 +77,7 @@ class Statistics:
             measures.STATISTICS_BEHIND.set(max(0, stands["size"] - stands["position"] - len(rows)))
             if not rows:
                 return False
-            counted = Counter((_month(row), row["type"]) for row in rows if row["type"] is not None)
+            counted = count(rows)
             if counted:
                 months, types = zip(*counted, strict=True)
                 await connection.execute(SQL.add, months, types, [*counted.values()])
@@ -102,6 +102,11 @@ class Statistics:
             if not more:
                 await connection.execute(SQL.finish_grades)
         return more
+
+
+def count(rows: Sequence[Row]) -> Counter[tuple[date, str]]:
+    """Count entries of the log by month and type, those with an event that the public could notice."""
+    return Counter((_month(row), row["type"]) for row in rows if row["type"] is not None)
 
 
 def _month(row: Row) -> date:

@@ -2,6 +2,14 @@
 -- How much there is to check: organisations, and entries of the log.
 select (select count(*) from entity) as entities, coalesce((select size from log_state), 0) as entries;
 
+-- name: counted_until
+-- Every event below this position of the log is in the statistics.
+select position from statistic_state;
+
+-- name: counts
+-- The statistics: events by month and type.
+select month, type, events from statistic;
+
 -- name: moment
 -- How the log stands: since when, and complete until when; nulls before it has begun.
 select (select began_at from log_identity) as began_at, (select complete_until from log_state) as complete_until;

@@ -2,14 +2,16 @@
 
 import asyncio
 import random
+import re
 from collections import Counter
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 
 import asyncpg
 import pytest
 
-from creditsvc.ledger import statistics
+from creditsvc.ledger import fsck, statistics
 from creditsvc.ledger.statistics import Cell, Statistics, read, total
 from creditsvc.settings import Settings
 from creditsvc.store.database import connect, lookup_pool, sequence_pool
@@ -21,6 +23,7 @@ from tests.sequencing import entity, sequencer
 KINDS = ("penalty.imposed", "inspection.completed", "licence.granted", "honour.granted")
 HIDDEN = {"severity": "minor", "decided_on": "2026-06-01"}  # not for the public
 NOW = timedelta(0)
+OPERATIONS = Path(__file__).parents[3] / "docs/operations.md"
 
 
 @asynccontextmanager
@@ -91,6 +94,57 @@ async def test_counts_are_those_of_a_full_count(database, tmp_path):
         assert await connection.fetchval(
             "select position = (select size from log_state) from statistic_state"
         )
+
+
+# What operators are told to do.
+ANEW = re.search(r"```sql\n(.*?statistic_state.*?)```", OPERATIONS.read_text(encoding="utf-8"), re.DOTALL)[1]
+TAMPERING = {
+    "one too many": (
+        (
+            "update statistic set events = events + 1"
+            " where (month, type) = (select month, type from statistic limit 1)"
+        ),
+        r"statistics: credit\.\S+ in 20\d\d-\d\d: (\d+) are counted, and there are (\d+)",
+    ),
+    "one removed": (
+        "delete from statistic where (month, type) = (select month, type from statistic limit 1)",
+        r"statistics: credit\.\S+ in 20\d\d-\d\d: 0 are counted, and there are [1-9]\d*",
+    ),
+    "one that never was": (
+        "insert into statistic values ('1999-01-01', 'credit.penalty.imposed', 7)",
+        r"statistics: credit\.penalty\.imposed in 1999-01: 7 are counted, and there are 0",
+    ),
+    "counted beyond the log": (
+        "update statistic_state set position = position + 1_000",
+        r"statistics: are counted up to position \d+, where the log does not reach",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TAMPERING)
+async def test_fsck_counts_again(database, tmp_path, name):
+    tampering, fault = TAMPERING[name]
+    async with (
+        ledger(database) as (writer, _),
+        sequencer(database, tmp_path) as log,
+        counting(database, batch=20) as one,
+        owner(database) as connection,
+    ):
+        await one.begin()
+        await push(writer, 60, random.Random(3))
+        await log.drain()
+        for whole in (False, True):  # part of the log is counted, then all of it
+            await one.count_events()
+            while whole and await one.count_events():
+                pass
+            assert await fsck.check(database, progress=lambda done, total: None) == []
+        await connection.execute(tampering)
+        (found,) = await fsck.check(database, progress=lambda done, total: None)
+        assert re.fullmatch(fault, found), found
+        await connection.execute(ANEW)
+        while await one.count_events():
+            pass
+        assert await fsck.check(database, progress=lambda done, total: None) == []
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
