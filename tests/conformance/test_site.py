@@ -253,6 +253,9 @@ async def test_a_code_leads_to_its_organisation_and_a_mistyped_one_too(site: Ser
     assert "<mark>" in page
     status, _, page = await get(site, f"/?q={OTHER_ENTITY}")
     assert (status, "nothing is on record" in page) == (200, True)
+    for language, said in (("en", "check digits do not fit"), ("zh", "校验码不符")):
+        status, _, page = await get(site, "/?q=55208131766523", **{"Accept-Language": language})
+        assert (status, said in page, "SIRET" in page or "法国营业机构识别码" in page) == (200, True, True)
 
 
 async def test_a_day_shows_what_was_public_at_its_end(site: Service):

@@ -1,9 +1,12 @@
 """What somebody may have meant who typed a code: of which schemes it can be, or where it is wrong.
 
 Most mistakes in typing are one wrong character or two neighbours exchanged (Verhoeff 1969). A Unified Social
-Credit Code has two checks over different parts, so which of them fails tells where to look.
+Credit Code has two checks over different parts, so which of them fails tells where to look; other codes have
+one over the whole.
 """
 
+import re
+import string
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,9 +18,10 @@ from creditsvc.domain import persons
 from creditsvc.domain.identifiers import LONGEST, SCHEMES, parse
 from creditsvc.errors import IdentifierInvalid, NaturalPerson
 
-Fault = Literal["length", "character", "region", "head", "place"]
+Fault = Literal["length", "character", "region", "head", "place", "check"]
 USCC_LENGTH = 18
 MOST_MEANT = 40
+_DIGITS_LEAST = 4  # of a code with more letters than digits, as an LEI can be
 _ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 # What people read for one another, on paper and on screens.
 _ALIKE = {
@@ -64,7 +68,7 @@ class Typed:
     """What was typed, as codes: those that it can be; or the fault, where it stands, and what may be meant.
 
     ``first`` and ``last`` are places in the code, counted from 1. ``meant`` are valid identifiers, one
-    mistake away; none of them need be anybody's.
+    mistake away; none of them need be anybody's. ``schemes`` are those whose check digits do not fit.
     """
 
     entities: tuple[str, ...] = ()
@@ -72,6 +76,7 @@ class Typed:
     first: int = 0
     last: int = 0
     meant: tuple[str, ...] = ()
+    schemes: tuple[str, ...] = ()
 
 
 NOTHING = Typed()
@@ -84,13 +89,20 @@ def read(text: str) -> Typed:
     plain = normalize("NFKC", text).strip()
     scheme, colon, _ = plain.partition(":")
     if colon and scheme.strip().lower() in SCHEMES:
+        wanted = [scheme.strip().lower()]
         found = tuple(_parsed([plain]))
     else:
+        wanted = [*SCHEMES]
         found = tuple(dict.fromkeys(_parsed(f"{name}:{plain}" for name in SCHEMES)))
     if found:
         return Typed(found)
     value = "".join(filter(str.isalnum, plain.rpartition(":")[2])).upper()
-    return _fault(value) if _resembles_uscc(value) else NOTHING
+    if _resembles_uscc(value) and (wanted == ["uscc"] or len(wanted) > 1):
+        return _fault(value)
+    digits = sum(map(str.isdigit, value))
+    if digits >= len(value) / 2 or (digits >= _DIGITS_LEAST and " " not in plain):  # else it is a name
+        return _check_fault(value, wanted)
+    return NOTHING
 
 
 def _parsed(texts: Iterable[str]) -> Iterator[str]:
@@ -106,9 +118,31 @@ def _resembles_uscc(value: str) -> bool:
     return value.isascii() and USCC_LENGTH - 1 <= len(value) <= USCC_LENGTH + 1 and digits >= USCC_LENGTH // 2
 
 
-def _fault(value: str) -> Typed:
+def _check_fault(value: str, wanted: Iterable[str]) -> Typed:
+    """Tell of what has the form of some schemes and not their check digits: it may be wrong anywhere."""
+    formed = tuple(name for name in wanted if re.fullmatch(SCHEMES[name].pattern, value))
+    if not formed:
+        return NOTHING
+    _refuse_persons(value)
+    meant = islice(_valid(_one_away(value), formed), MOST_MEANT)
+    return Typed(fault="check", meant=tuple(meant), schemes=formed)
+
+
+def _one_away(value: str) -> Iterator[str]:
+    """Give what is one mistake away: neighbours exchanged, or another character of the same sort."""
+    yield from _exchanged(value)
+    for place, character in enumerate(value):
+        others = string.digits if character.isdigit() else string.ascii_uppercase
+        yield from (value[:place] + other + value[place + 1 :] for other in others)
+
+
+def _refuse_persons(value: str) -> None:
     if persons.holds_resident_id(value) or persons.find(value):
         raise NaturalPerson("People are not on record here")
+
+
+def _fault(value: str) -> Typed:
+    _refuse_persons(value)
     meant = tuple(islice(_meant(value), MOST_MEANT))
     if len(value) != USCC_LENGTH:
         return Typed(fault="length", first=len(value), meant=meant)
@@ -127,12 +161,19 @@ def _fault(value: str) -> Typed:
 
 
 def _meant(value: str) -> Iterator[str]:
+    return _valid(_near(value), ("uscc",))
+
+
+def _valid(values: Iterable[str], schemes: Iterable[str]) -> Iterator[str]:
+    """Give the identifiers that these are, each once; no person's."""
     known: set[str] = set()
-    for near in _near(value):
-        if near not in known:
-            known.add(near)
+    for value in values:
+        for scheme in schemes:
             with suppress(IdentifierInvalid, NaturalPerson):
-                yield parse(f"uscc:{near}")
+                found = parse(f"{scheme}:{value}")
+                if found not in known:
+                    known.add(found)
+                    yield found
 
 
 def _detail(value: str) -> str:
@@ -149,8 +190,7 @@ def _near(value: str) -> Iterator[str]:
     for place, character in enumerate(value):
         for other in _ALIKE.get(character, ""):
             yield value[:place] + other + value[place + 1 :]
-    for place in range(len(value) - 1):
-        yield value[:place] + value[place + 1] + value[place] + value[place + 2 :]
+    yield from _exchanged(value)
     if len(value) == USCC_LENGTH:
         yield from _mended(value)
     elif len(value) > USCC_LENGTH:
@@ -158,6 +198,11 @@ def _near(value: str) -> Iterator[str]:
     else:
         for place in range(len(value) + 1):
             yield from (value[:place] + other + value[place:] for other in _ALPHABET)
+
+
+def _exchanged(value: str) -> Iterator[str]:
+    for place in range(len(value) - 1):
+        yield value[:place] + value[place + 1] + value[place] + value[place + 2 :]
 
 
 def _mended(value: str) -> Iterator[str]:

@@ -52,6 +52,34 @@ def test_a_mistake_is_found_and_what_was_meant_is_offered(text, fault, first, la
     assert MEANT in typed.meant
 
 
+@pytest.mark.parametrize(
+    ("text", "schemes", "meant"),
+    [
+        ("552081318", ["siren"], "siren:552081317"),
+        ("525081317", ["siren"], "siren:552081317"),
+        ("siren:552 081 318", ["siren"], "siren:552081317"),
+        ("55208131766523", ["siret", "cnpj"], "siren:552081317"),
+        ("SIRET: 552 081 317 66523", ["siret"], "siren:552081317"),
+        ("12.ABC.345/01DE-36", ["cnpj"], "cnpj:12ABC34501DE35"),
+        ("21ABC34501DE35", ["cnpj"], "cnpj:12ABC34501DE35"),
+        ("213800wsgiizcxf1p573", ["lei"], "lei:213800WSGIIZCXF1P572"),
+        ("HWUPKR0MPOU8FGXBT395", ["lei"], "lei:HWUPKR0MPOU8FGXBT394"),
+    ],
+)
+def test_check_digits_that_do_not_fit_are_named_with_whose_they_are(text, schemes, meant):
+    typed = mistyped.read(text)
+    assert (typed.entities, typed.fault, [*typed.schemes]) == ((), "check", schemes)
+    assert meant in typed.meant
+    assert len({*typed.meant}) == len(typed.meant)
+
+
+@pytest.mark.parametrize(
+    "text", ["Acme Holdings of 2024 25", "Foods 12 34", "uscc:552081318", "lei:552081318"]
+)
+def test_a_name_with_numbers_and_what_says_that_it_is_something_else_are_no_such_codes(text):
+    assert mistyped.read(text) == mistyped.NOTHING
+
+
 @pytest.mark.parametrize("text", ["", "阿里巴巴", "Example Foods Ltd", "x" * 100, "FR-38", "\u0130" * 18])
 def test_what_is_no_code_is_left_alone(text):
     assert mistyped.read(text) == mistyped.NOTHING
