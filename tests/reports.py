@@ -80,3 +80,15 @@ def text_of(pdf, *options):
         raise FileNotFoundError("pdftotext is missing: apt-get install poppler-utils")
     done = subprocess.run([program, *options, "-", "-"], input=pdf, capture_output=True, check=True)
     return done.stdout.decode()
+
+
+def scanned(pdf, folder):
+    """What a telephone reads off the first page: its code, by a program that knows nothing of us."""
+    for program, package in (("pdftoppm", "poppler-utils"), ("zbarimg", "zbar-tools")):
+        if shutil.which(program) is None:
+            raise FileNotFoundError(f"{program} is missing: apt-get install {package}")
+    page = folder / "page"
+    draw = ["pdftoppm", "-r", "150", "-f", "1", "-l", "1", "-singlefile", "-png", "-", str(page)]
+    subprocess.run(draw, input=pdf, check=True)
+    done = subprocess.run(["zbarimg", "--raw", "-q", f"{page}.png"], capture_output=True, check=True)
+    return done.stdout.decode().strip()

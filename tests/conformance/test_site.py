@@ -19,6 +19,7 @@ from creditsvc.web.site.language import LANGUAGES, preferred, words
 from tests.conformance.conftest import Service, served, with_keys
 from tests.conformance.test_log import push
 from tests.making import CATALOGUE, ENTITY, OTHER_ENTITY, raw
+from tests.reports import text_of
 
 MARKUP = '<b onclick="x()">坏&\'"</b>{{ 7 * 7 }}'
 PERSON = "110101199003070011"
@@ -373,6 +374,10 @@ async def test_the_report_of_a_long_history_has_the_records_that_came_last(site:
     last = sorted(range(many - shown, many), key=lambda place: (days[place], place), reverse=True)
     assert numbers == [f"H-{place:04}" for place in last]
     assert f"Only the {shown} that were recorded last, of {many}, are here." in page
+    async with site.session.get(f"{path}.pdf", headers={"Accept-Language": "en"}) as answer:
+        text = text_of(await answer.read())
+    assert set(re.findall(r"H-\d{4}", text)) == {*numbers}
+    assert f"Only the {shown} that were recorded last, of {many}, are here." in re.sub(r"\s+", " ", text)
     where = html.unescape(re.search(r"http://[^ ]+(/v1/entities/[^ ]+/records[^ ]*)\.</p>", page)[1])
     async with site.session.get(f"{where}&limit=1000") as answer:
         assert len((await answer.json())["items"]) == many

@@ -11,7 +11,7 @@ from creditsvc.report import fonts
 from creditsvc.report.number import Claim, write
 from creditsvc.report.typesetting import Typesetter
 from creditsvc.report.words import LANGUAGES, words
-from tests.reports import BASE, HOSTILE, KEY, report, text_of, told, with_words
+from tests.reports import BASE, HOSTILE, KEY, report, scanned, text_of, told, with_words
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +86,13 @@ def test_its_code_leads_back_to_where_it_is_checked(typesetter):
     without = typesetter.report(report("en", number=None))
     assert b"/URI" not in without
     assert words("en").say("no-number") in text_of(without)
+
+
+@pytest.mark.parametrize("base", ["https://c.cn", BASE, f"http://127.0.0.1:8080/{'long/' * 20}"])
+def test_its_code_can_be_read(typesetter, tmp_path, base):
+    """Of any length: one mask is drawn for all."""
+    made = report("zh", base_url=base)
+    assert scanned(typesetter.report(made), tmp_path) == made.link
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
