@@ -419,9 +419,11 @@ CREATE TABLE creditsvc.entity (
     public_profile bytea
 );
 COMMENT ON TABLE creditsvc.entity IS 'One organisation: its last sequence, and its profile as bytes for the public and for those it is shared with';
-COMMENT ON COLUMN creditsvc.entity.shared_naming IS 'Name, its rank, status, its rank, as JSON: the greatest rank wins, whatever arrives first';
+COMMENT ON COLUMN creditsvc.entity.shared_naming IS 'Name, its rank, status, its rank, as JSON: the greatest rank wins, whatever arrives first; null: as the public''s';
 COMMENT ON COLUMN creditsvc.entity.model IS 'Version of the official model that it was scored by';
 COMMENT ON COLUMN creditsvc.entity.announced IS 'How many releases of that model had been announced then';
+COMMENT ON COLUMN creditsvc.entity.shared_summary IS 'Null: as the public''s';
+COMMENT ON COLUMN creditsvc.entity.shared_profile IS 'Null: as the public''s';
 COMMENT ON COLUMN creditsvc.entity.public_profile IS 'Null while nothing on record is public';
 ALTER TABLE ONLY creditsvc.entity
     ADD CONSTRAINT entity_pkey PRIMARY KEY (entity_id);

@@ -12,7 +12,7 @@ import orjson
 from creditsvc.domain import names
 from creditsvc.domain.account import Account, Held, RecordKey, Standing
 from creditsvc.domain.canonical import SALT_BYTES, commit, leaf_hash, notice_leaf
-from creditsvc.domain.naming import VIEWS, Naming, View
+from creditsvc.domain.naming import Naming, View
 from creditsvc.domain.notices import Notice
 from creditsvc.domain.profile import Line, Summary
 from creditsvc.domain.records import Record
@@ -39,16 +39,17 @@ async def lock(connection: Session, entities: Iterable[str]) -> dict[str, Accoun
 
 
 def _account(row: Row) -> Account:
-    shared = Standing(
-        Summary.parse(row["shared_summary"]), row["version"], row["shared_from"], row["shared_until"]
-    )
+    # What both views have in common is stored once, as the public's.
+    summary = row["shared_summary"] or row["public_summary"]
+    naming = row["shared_naming"] or row["public_naming"]
+    shared = Standing(Summary.parse(summary), row["version"], row["shared_from"], row["shared_until"])
     public = Standing(Summary.parse(row["public_summary"]), row["public_version"], row["public_from"])
     views: dict[View, Standing] = {"public": public, "shared": shared}
     return Account(
         entity=row["entity_id"],
         version=row["version"],
         recorded_at=row["recorded_at"],
-        namings={view: _naming(row[f"{view}_naming"]) for view in VIEWS},
+        namings={"public": _naming(row["public_naming"]), "shared": _naming(naming)},
         views=views,
         model=row["model"],
         announced=row["announced"],

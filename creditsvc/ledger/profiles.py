@@ -116,33 +116,32 @@ def _row(account: Account, shown: Shown, rules: Rules) -> tuple[Any, ...]:
     released = rules.schedule.changes(account.settled_at, account.zone) if account.settled_at else None
     shared.until = instants.earliest(shown.shared_until, released)
     public.until = instants.earliest(shown.public_until, released)
-    summary = shared.summary.dump()
-    profile = profile_of(account, "shared", shown.shared, newest_listings(shown.shared_listings), rules)
-    alike = _alike(account)
+    if alike := _alike(account):
+        profile = None
+    else:
+        profile = profile_of(account, "shared", shown.shared, newest_listings(shown.shared_listings), rules)
     return (
         account.entity,
         account.version,
         account.recorded_at,
-        written(account.namings["shared"]),
+        None if alike else written(account.namings["shared"]),
         written(account.namings["public"]),
         account.model,
         account.announced,
-        summary,
+        None if alike else shared.summary.dump(),
         shared.since,
         shared.until,
         profile,
-        summary if alike else public.summary.dump(),
+        public.summary.dump(),
         public.version,
         public.since,
         public.until,
-        profile
-        if alike
-        else profile_of(account, "public", shown.public, newest_listings(shown.public_listings), rules),
+        profile_of(account, "public", shown.public, newest_listings(shown.public_listings), rules),
     )
 
 
 def _alike(account: Account) -> bool:
-    """Whether both views come to the same profile: the public one has no records but those of the other."""
+    """Whether both views come to the same, which is stored once: the public has all records of the other."""
     shared, public = account.views["shared"], account.views["public"]
     return (
         shared.moment() == public.moment()

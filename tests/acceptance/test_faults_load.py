@@ -18,7 +18,10 @@ SOURCE = "urn:agency:fr-dgal"
 ROWS = 1_200
 
 # What does not depend on when the events came, and in which order between organisations.
-PROFILES = "select entity_id, shared_profile, public_profile from entity order by entity_id"
+PROFILES = (
+    "select entity_id, coalesce(shared_profile, public_profile) as shared_profile, public_profile"
+    " from entity order by entity_id"
+)
 RECORDS = """select entity_id, record, source, class, cardinality(sequences) as events, standing, public,
                     objected, listing, since, code, points, points_until, next_change
              from record order by entity_id, record, source"""

@@ -136,7 +136,11 @@ async def test_nothing_is_told_by_rules_that_are_not_those_of_the_profile(runnin
 async def test_one_without_anything_to_show_is_not_found(running: Service):
     # A version before any event; and a profile that is not there.
     await change(running, "insert into entity (entity_id) values ($1)", UNKNOWN[0])
-    await change(running, "update entity set shared_profile = null where entity_id = $1", KNOWN[1])
+    await change(
+        running,
+        "update entity set shared_profile = null, public_profile = null where entity_id = $1",
+        KNOWN[1],
+    )
     results = orjson.loads(await looked_up(running, [UNKNOWN[0], KNOWN[1]]))["results"]
     assert results == [{"entity": one, "found": False} for one in (UNKNOWN[0], KNOWN[1])]
 

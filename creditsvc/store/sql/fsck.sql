@@ -15,9 +15,11 @@ select month, type, events from statistic;
 select (select began_at from log_identity) as began_at, (select complete_until from log_state) as complete_until;
 
 -- name: entities
--- A page of entities as stored.
-select entity_id, version, recorded_at, shared_naming, public_naming, model, announced, shared_summary, shared_from,
-       shared_until, shared_profile, public_summary, public_version, public_from, public_until, public_profile
+-- A page of entities; what both views have in common is stored once.
+select entity_id, version, recorded_at, coalesce(shared_naming, public_naming) as shared_naming, public_naming, model, announced,
+       coalesce(shared_summary, public_summary) as shared_summary, shared_from, shared_until,
+       coalesce(shared_profile, public_profile) as shared_profile, public_summary, public_version, public_from, public_until,
+       public_profile
 from entity
 where entity_id > $1
 order by entity_id

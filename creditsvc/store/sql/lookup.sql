@@ -11,7 +11,7 @@ where entity_id = any((select $1::text[])::text[]) and version > 0;
 -- name: shared_profiles
 -- The same for those that the record is shared with; of a partner ($2) also whether the organisation consents to what asks for it.
 select e.entity_id, k.client_id, version, shared_from as valid_from, shared_until as valid_until,
-       shared_profile as profile, recorded_at,
+       coalesce(shared_profile, public_profile) as profile, recorded_at,
        announced < $3 + (select count(*) from unnest($4::timestamptz[]) as a (at) where a.at <= clock_timestamp())
        or coalesce(shared_until <= clock_timestamp(), false) as outrun, version as events, announced,
        coalesce((select c.given and (c.ends_at is null or c.ends_at > clock_timestamp())
@@ -28,7 +28,7 @@ where version > 0;
 select array_agg(entity_id) as entities,
        array_agg(case when announced < $2 + (select count(*) from unnest($3::timestamptz[]) as a (at) where a.at <= clock_timestamp())
                         or announced > $4 or shared_until <= clock_timestamp() then null
-                      else coalesce(shared_profile, '') end) as profiles
+                      else coalesce(shared_profile, public_profile, '') end) as profiles
 from entity
 where entity_id = any(string_to_array($1, ' ')) and version > 0;
 

@@ -77,8 +77,12 @@ TAMPERING = {
         f"{ENTITY}: record X",
     ),
     "an edited profile": (
-        "update entity set public_profile = shared_profile || ' ' where entity_id like 'uscc%'",
+        "update entity set public_profile = public_profile || ' ' where entity_id like 'uscc%'",
         f"{ENTITY}: its public_profile",
+    ),
+    "a profile that tells those who may see more no more than all": (
+        "update entity set shared_profile = null where shared_profile is not null",
+        f"{ENTITY}: its shared_profile",
     ),
     "a removed identity": (
         "delete from event_identity where sequence = 2",

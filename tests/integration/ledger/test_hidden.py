@@ -7,7 +7,10 @@ import pytest
 
 from creditsvc.errors import Unavailable
 from creditsvc.ledger.folds import MOST_WAITING, SHORT_EVENTS, Folds
+from creditsvc.ledger.fsck import check
 from creditsvc.ledger.pages import EPOCH
+from creditsvc.store.database import connect
+from creditsvc.store.migrations import migrate, rollback
 from tests.making import ENTITY, OTHER_SOURCE, event, ledger
 
 HIDDEN = {"severity": "minor", "decided_on": "2026-06-01"}
@@ -42,6 +45,46 @@ async def test_a_hidden_record_names_nobody_to_the_public(database):
         assert (nothing.page.items, nothing.valid_from) == ([], EPOCH)
         assert (await profile(reader, "shared"))["name"] == "隐藏名称公司"
         assert len((await find(reader, "隐藏名称", "shared")).page.items) == 1
+
+
+async def test_what_all_may_see_is_stored_once_and_the_rest_by_itself(database):
+    columns = ("naming", "summary", "profile")
+
+    async def stored(view):
+        connection = await connect(database)
+        try:
+            row = await connection.fetchrow("select * from entity")
+            return tuple(row[f"{view}_{name}"] for name in columns)
+        finally:
+            await connection.close()
+
+    async with ledger(database) as (writer, reader):
+        await writer.submit([event("honour.granted", "H1", entity_name="公开名称公司")])
+        assert None not in await stored("public")
+        assert await stored("shared") == (None,) * 3
+        assert await profile(reader, "shared") == await profile(reader, "public")
+        assert orjson.loads((await stored("public"))[2]) == await profile(reader, "shared")
+        await writer.submit([event("penalty.imposed", "P1", entity_name="隐藏名称公司", **HIDDEN)])
+        assert not {None, *await stored("public")} & {*await stored("shared")}
+        assert (await profile(reader, "shared"))["standing"]["penalty"] == 1
+        assert (await profile(reader, "public"))["standing"]["penalty"] == 0
+        assert await check(database, progress=lambda done, total: None) == []
+
+
+async def test_what_is_stored_once_is_stored_twice_again_for_the_schema_before(database):
+    async with ledger(database) as (writer, _):
+        await writer.submit([event("honour.granted", "H1", entity_name="公开名称公司")])
+    await rollback(database, 8)
+    connection = await connect(database)
+    try:
+        assert await connection.fetchval(
+            "select shared_profile = public_profile and shared_summary = public_summary"
+            " and shared_naming = public_naming from entity"
+        )
+    finally:
+        await connection.close()
+    await migrate(database, report=lambda _: None)
+    assert await check(database, progress=lambda done, total: None) == []
 
 
 async def test_the_name_of_one_with_nothing_public_is_as_unknown_as_any(database):
