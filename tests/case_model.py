@@ -14,6 +14,7 @@ from tests.case_days import DAY, after_months, end_of, midnight
 
 TICK = timedelta(microseconds=1)
 SAID_AT = datetime(2026, 5, 4, tzinfo=UTC)  # what the events say they took effect at, to within the hour
+PLAN_OF_2025 = date(2025, 6, 22)  # from this day of decision on; before it SAMR Order 45
 ZONES = {"uscc": "Asia/Shanghai", "usdot": "America/New_York", "siren": "Europe/Paris"}
 CLASSES = {
     "penalty.imposed": "penalty",
@@ -197,11 +198,7 @@ class Told:
         """From and until when it is public by the rule, and from when on it may be repaired."""
         first = until = repairable = None
         if self.record_class == "penalty":
-            decided = self.decided
-            least, most = {"minor": (0, 0), "general": (3, 12), "serious": (12, 36)}[self.said("severity")]
-            repairable = midnight(after_months(decided, least) if least else decided, self.zone)
-            if most:
-                first, until = midnight(decided, self.zone), midnight(after_months(decided, most), self.zone)
+            first, until, repairable = self.span_of_penalty()
         elif self.record_class in {"inspection", "licence"} or (
             self.record_class == "abnormal" and self.state in {"standing", "shielded"}
         ):
@@ -211,6 +208,18 @@ class Told:
             until = max(end_of(last, self.zone), first)
             repairable = None if repairable is None else min(repairable, until)
         return first, until, repairable
+
+    def span_of_penalty(self):
+        """By the rule set of the day it was decided on; before that of 2025, counted from publication."""
+        severity, decided = self.said("severity"), self.decided
+        if decided < PLAN_OF_2025:
+            until = midnight(after_months(self.opened_at.astimezone(self.zone).date(), 36), self.zone)
+            return (None, None, self.opened_at) if severity == "minor" else (self.opened_at, until, until)
+        least, most = {"minor": (0, 0), "general": (3, 12), "serious": (12, 36)}[severity]
+        repairable = midnight(after_months(decided, least), self.zone)
+        if not most:
+            return None, None, repairable
+        return midnight(decided, self.zone), midnight(after_months(decided, most), self.zone), repairable
 
     def withheld_from(self):
         """An inspection of a carrier is withheld when thirty days went by without a decision.
