@@ -9,7 +9,6 @@ from pathlib import Path
 from creditsvc.store.embedded.account import Account, current
 from creditsvc.store.embedded.binaries import VERSION
 from creditsvc.store.embedded.failure import ServerFailed
-from creditsvc.store.embedded.memory import at_hand, shared_buffers
 from creditsvc.store.embedded.process import run
 
 LOGIN = "creditsvc"
@@ -32,7 +31,7 @@ _INITDB_OPTIONS = (
 
 # Written to postgresql.conf once; whoever knows better may change them there.
 _INITIAL_SETTINGS = (
-    f"shared_buffers={shared_buffers(at_hand())}",
+    "shared_buffers=256MB",
     f"max_connections={max(100, 40 + 8 * (os.cpu_count() or 1))}",  # each worker has its pools
     "max_wal_size=1GB",
     "checkpoint_timeout=10min",
