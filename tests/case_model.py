@@ -14,7 +14,6 @@ from tests.case_days import DAY, after_months, end_of, midnight
 
 TICK = timedelta(microseconds=1)
 SAID_AT = datetime(2026, 5, 4, tzinfo=UTC)  # what the events say they took effect at, to within the hour
-PLAN_OF_2025 = date(2025, 6, 22)  # from this day of decision on; before it SAMR Order 45
 ZONES = {"uscc": "Asia/Shanghai", "usdot": "America/New_York", "siren": "Europe/Paris"}
 CLASSES = {
     "penalty.imposed": "penalty",
@@ -210,16 +209,15 @@ class Told:
         return first, until, repairable
 
     def span_of_penalty(self):
-        """By the rule set of the day it was decided on; before that of 2025, counted from publication."""
-        severity, decided = self.said("severity"), self.decided
-        if decided < PLAN_OF_2025:
-            until = midnight(after_months(self.opened_at.astimezone(self.zone).date(), 36), self.zone)
-            return (None, None, self.opened_at) if severity == "minor" else (self.opened_at, until, until)
+        """By the rule set of the day it was decided on; before 2025's, counted from publication."""
+        severity, day, first = self.said("severity"), self.decided, midnight(self.decided, self.zone)
         least, most = {"minor": (0, 0), "general": (3, 12), "serious": (12, 36)}[severity]
-        repairable = midnight(after_months(decided, least), self.zone)
-        if not most:
-            return None, None, repairable
-        return midnight(decided, self.zone), midnight(after_months(decided, most), self.zone), repairable
+        if day < date(2025, 6, 22):  # by SAMR Order 45 of 2021
+            least, most = (0, 0) if severity == "minor" else (36, 36)
+            day, first = self.opened_at.astimezone(self.zone).date(), self.opened_at
+        repairable = midnight(after_months(day, least), self.zone) if least else first
+        until = midnight(after_months(day, most), self.zone) if most else None
+        return (first if most else None), until, repairable
 
     def withheld_from(self):
         """An inspection of a carrier is withheld when thirty days went by without a decision.

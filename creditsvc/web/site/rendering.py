@@ -1,6 +1,7 @@
 """Pages made from templates: what each carries, and refusals that people can read."""
 
 import asyncio
+import functools
 import time
 from typing import Any
 from urllib.parse import urlencode
@@ -25,7 +26,15 @@ CSP = (
 
 
 def prepare(app: web.Application) -> None:
-    """Make the templates, so that no request waits for that; a name that no page gives is an error."""
+    """Make the templates and the texts, so that no request waits for that."""
+    app[ENVIRONMENT] = _environment()
+    for language in LANGUAGES:
+        words(language)
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    """Make the templates, once in a process; a name that no page gives is an error."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("creditsvc.web.site", "templates"),
         autoescape=True,
@@ -37,9 +46,7 @@ def prepare(app: web.Application) -> None:
     )
     for name in environment.list_templates():
         environment.get_template(name)
-    for language in LANGUAGES:
-        words(language)
-    app[ENVIRONMENT] = environment
+    return environment
 
 
 def page(
