@@ -17,7 +17,7 @@ from creditsvc.ledger.feed import Feed
 from creditsvc.ledger.feed_rules import Reading
 from creditsvc.settings import Settings
 from creditsvc.store.database import APPENDING, connect, lookup_pool
-from creditsvc.verifier import canonical
+from creditsvc.verifier.encoding import canonical
 from creditsvc.web.feed_shapes import FeedPage
 from tests.making import CATALOGUE, OTHER_SOURCE, RULES, SOURCE
 

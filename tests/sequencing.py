@@ -16,7 +16,9 @@ from creditsvc.ledger.tiles import needed_for_root, root
 from creditsvc.ledger.writer import Writer
 from creditsvc.settings import Settings
 from creditsvc.store.database import Connection, connect, sequence_pool
-from creditsvc.verifier import VerifierKey, open_checkpoint, root_of
+from creditsvc.verifier.log import open_checkpoint
+from creditsvc.verifier.notes import VerifierKey
+from creditsvc.verifier.tree import root_of
 from tests.making import event
 from tests.processes import PATIENCE_S
 

@@ -14,7 +14,11 @@ from creditsvc.domain.replay import replay
 from creditsvc.ledger.promises import Promises
 from creditsvc.ledger.signing import Signer
 from creditsvc.ledger.tiles import Edge, consistency, inclusion
-from creditsvc.verifier import BUNDLE, Proof, canonical, commitment, event_leaf, leaf_hash, root_of
+from creditsvc.verifier.documents import BUNDLE
+from creditsvc.verifier.encoding import canonical
+from creditsvc.verifier.leaves import commitment, event_leaf
+from creditsvc.verifier.log import Proof
+from creditsvc.verifier.tree import leaf_hash, root_of
 from tests.making import ENTITY, RULES, raw
 
 ZEROES = Ed25519PrivateKey.from_private_bytes(bytes(32))

@@ -15,7 +15,9 @@ from creditsvc.cli.progress import progress
 from creditsvc.cli.remote import Document, Remote, require
 from creditsvc.cli.words import counted
 from creditsvc.loading.answers import NOT_CREDITSVC
-from creditsvc.verifier import BUNDLE, Wrong, parse_checkpoint
+from creditsvc.verifier.documents import BUNDLE
+from creditsvc.verifier.log import parse_checkpoint
+from creditsvc.verifier.wrong import Wrong
 
 EVIDENCE_MAX_BYTES = 512 * 2**20
 PAGES_MAX = 10_000

@@ -12,7 +12,7 @@ from creditsvc.domain import instants
 from creditsvc.ledger.checkpoints import Checkpoints, Unsound
 from creditsvc.ledger.sequencer import Standing, standing
 from creditsvc.ledger.signing import Identity, checkpoint_file, identity, log_signer
-from creditsvc.verifier import Checkpoint
+from creditsvc.verifier.log import Checkpoint
 
 
 @click.group()

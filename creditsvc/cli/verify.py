@@ -19,7 +19,9 @@ from creditsvc.domain.standing import Rules
 from creditsvc.errors import Refusal
 from creditsvc.ledger.releases import OFFICIAL
 from creditsvc.loading.answers import printable
-from creditsvc.verifier import ED25519, Evidence, VerifierKey, Wrong
+from creditsvc.verifier.evidence import Evidence
+from creditsvc.verifier.notes import ED25519, VerifierKey
+from creditsvc.verifier.wrong import Wrong
 from scoring import engine
 
 FILE_MAX_BYTES = 512 * 2**20

@@ -20,7 +20,9 @@ from creditsvc.cli.progress import progress
 from creditsvc.cli.words import counted
 from creditsvc.domain import instants
 from creditsvc.loading.answers import printable
-from creditsvc.verifier import ED25519, Checkpoint, VerifierKey, Wrong
+from creditsvc.verifier.log import Checkpoint
+from creditsvc.verifier.notes import ED25519, VerifierKey
+from creditsvc.verifier.wrong import Wrong
 from creditsvc.witness import state
 from creditsvc.witness.remote import TIMEOUT_S, WELL_KNOWN, Remote, Unanswered
 from creditsvc.witness.serving import Desk

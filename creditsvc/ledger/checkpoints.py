@@ -19,7 +19,9 @@ from creditsvc.ledger.entries import Session
 from creditsvc.ledger.failures import AGAIN
 from creditsvc.ledger.signing import Signer, sync_directory
 from creditsvc.store.database import Pool, load_queries
-from creditsvc.verifier import Checkpoint, Wrong, open_checkpoint, verify_consistency
+from creditsvc.verifier.log import Checkpoint, open_checkpoint
+from creditsvc.verifier.tree import verify_consistency
+from creditsvc.verifier.wrong import Wrong
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,8 @@ import aiohttp
 from prometheus_client import Counter
 
 from creditsvc.errors import Refusal
-from creditsvc.verifier import COSIGNATURE, VerifierKey, Wrong, parse_note, verify_note
+from creditsvc.verifier.notes import COSIGNATURE, VerifierKey, parse_note, verify_note
+from creditsvc.verifier.wrong import Wrong
 
 log = logging.getLogger(__name__)
 

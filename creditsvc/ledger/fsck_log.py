@@ -20,7 +20,8 @@ from creditsvc.ledger.signing import Identity, identity
 from creditsvc.ledger.tiles import HASH_BYTES, HEIGHT, WIDTH, Place, Tile
 from creditsvc.settings import Settings
 from creditsvc.store.database import load_queries
-from creditsvc.verifier import EMPTY_ROOT, Wrong, node_hash
+from creditsvc.verifier.tree import EMPTY_ROOT, node_hash
+from creditsvc.verifier.wrong import Wrong
 
 SQL = load_queries("fsck")
 PAGE = 16 * WIDTH

@@ -22,14 +22,9 @@ from creditsvc.ledger.signing import (
     receipt_signer,
 )
 from creditsvc.settings import Settings
-from creditsvc.verifier import (
-    Checkpoint,
-    VerifierKey,
-    Wrong,
-    open_checkpoint,
-    parse_note,
-    verify_note,
-)
+from creditsvc.verifier.log import Checkpoint, open_checkpoint
+from creditsvc.verifier.notes import VerifierKey, parse_note, verify_note
+from creditsvc.verifier.wrong import Wrong
 
 MOST_NAMED = 10  # false checkpoints: one cause makes all that follow false, and more would say no more
 # Of a cosignature: the time, and what Ed25519 gives (C2SP tlog-cosignature).

@@ -20,7 +20,10 @@ from creditsvc.ledger.folds import Charge, Folds, free, in_thread
 from creditsvc.ledger.signing import Identity
 from creditsvc.ledger.tiles import HASH_BYTES, HEIGHT, WIDTH, Place, Tile
 from creditsvc.store.database import Pool, load_queries
-from creditsvc.verifier import VerifierKey, Wrong, open_checkpoint, verify_consistency, verify_inclusion
+from creditsvc.verifier.log import open_checkpoint
+from creditsvc.verifier.notes import VerifierKey
+from creditsvc.verifier.tree import verify_consistency, verify_inclusion
+from creditsvc.verifier.wrong import Wrong
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from creditsvc.ledger.folds import in_thread
 from creditsvc.ledger.signing import Identity, Signer, receipt_signer
 from creditsvc.settings import Settings
-from creditsvc.verifier import root_of
+from creditsvc.verifier.tree import root_of
 
 HEADING = "creditsvc receipt/v1"
 

@@ -25,7 +25,7 @@ from creditsvc.errors import Refusal
 from creditsvc.ledger.entries import Session
 from creditsvc.settings import Settings
 from creditsvc.store.database import load_queries
-from creditsvc.verifier import VerifierKey, key_id_of
+from creditsvc.verifier.notes import VerifierKey, key_id_of
 
 SQL = load_queries("log")
 ED25519 = 1  # the type of signature in a verifier key (C2SP signed-note)

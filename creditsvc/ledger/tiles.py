@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from creditsvc.verifier import EMPTY_ROOT, node_hash
+from creditsvc.verifier.tree import EMPTY_ROOT, node_hash
 
 HASH_BYTES = 32
 HEIGHT = 8  # levels of the tree that one tile spans

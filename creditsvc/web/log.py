@@ -5,19 +5,19 @@ from base64 import b64encode
 from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
-from pathlib import Path
 from typing import Any
 
 import orjson
 from aiohttp import web
 
-from creditsvc import verifier
 from creditsvc.domain import canonical
 from creditsvc.errors import Malformed, NotFound, ProofPending, Violation
 from creditsvc.ledger.entries import Row, leaf_of, part_of
 from creditsvc.ledger.log import Signed
 from creditsvc.ledger.pages import Shown
 from creditsvc.ledger.tiles import Tile
+from creditsvc.verifier import standalone
+from creditsvc.verifier.log import Proof
 from creditsvc.web import auth, limits, reading
 from creditsvc.web.asking import PURPOSE
 from creditsvc.web.fixed import FixedDocument
@@ -55,7 +55,7 @@ def prepare(app: web.Application) -> None:
         "verifier": f"{PATH}/verifier.py",
     }
     app[WELL_KNOWN] = FixedDocument(orjson.dumps(told), "application/json")
-    app[VERIFIER] = FixedDocument(Path(verifier.__file__).read_bytes(), "text/x-python; charset=utf-8")
+    app[VERIFIER] = FixedDocument(standalone.text().encode(), "text/x-python; charset=utf-8")
 
 
 async def checkpoint(request: web.Request) -> web.Response:
@@ -143,7 +143,7 @@ async def prove(request: web.Request, found: OnShow) -> Proved:
     more = {} if found.shown is None else _opening(found.shown)
     extra = canonical.canonical({"leaf": orjson.loads(found.leaf), **more})
     one = proven[0]
-    told = verifier.Proof(one.index, tuple(one.hashes), extra, newest.note)
+    told = Proof(one.index, tuple(one.hashes), extra, newest.note)
     return Proved(told.text(), one.index, newest, leaf_hash, one.hashes)
 
 

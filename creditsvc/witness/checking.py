@@ -9,16 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from creditsvc.verifier import (
-    EMPTY_ROOT,
-    SIZE_MAX,
-    Checkpoint,
-    VerifierKey,
-    Wrong,
-    parse_checkpoint,
-    verify_consistency,
-    verify_note,
-)
+from creditsvc.verifier.encoding import SIZE_MAX
+from creditsvc.verifier.log import Checkpoint, parse_checkpoint
+from creditsvc.verifier.notes import VerifierKey, verify_note
+from creditsvc.verifier.tree import EMPTY_ROOT, verify_consistency
+from creditsvc.verifier.wrong import Wrong
 
 _HASH = rb"[0-9A-Za-z+/]{43}=\n"
 _LAYOUT = re.compile(

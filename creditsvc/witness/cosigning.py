@@ -3,7 +3,8 @@
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from creditsvc.verifier import COSIGNATURE, SIZE_MAX, Signature, VerifierKey, key_id_of
+from creditsvc.verifier.encoding import SIZE_MAX
+from creditsvc.verifier.notes import COSIGNATURE, Signature, VerifierKey, key_id_of
 
 
 class Cosigner:

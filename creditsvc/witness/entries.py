@@ -7,18 +7,11 @@ from datetime import datetime
 from typing import Any, Literal
 
 from creditsvc.domain import instants
-from creditsvc.verifier import (
-    HASH_BYTES,
-    INTEGER_MAX,
-    Wrong,
-    canonical,
-    commitment,
-    decoded,
-    event_leaf,
-    leaf_hash,
-    notice_leaf,
-    require_part,
-)
+from creditsvc.verifier.encoding import INTEGER_MAX, canonical, decoded
+from creditsvc.verifier.leaves import commitment, event_leaf, notice_leaf
+from creditsvc.verifier.parts import require_part
+from creditsvc.verifier.tree import HASH_BYTES, leaf_hash
+from creditsvc.verifier.wrong import Wrong
 
 Kind = Literal["event", "notice"]
 ENTITY_MAX = 200

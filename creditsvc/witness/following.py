@@ -10,7 +10,8 @@ from typing import Any
 
 from creditsvc.domain import instants
 from creditsvc.ledger.tiles import HASH_BYTES, WIDTH, Tile, split
-from creditsvc.verifier import Wrong, root_of
+from creditsvc.verifier.tree import root_of
+from creditsvc.verifier.wrong import Wrong
 from creditsvc.witness import entries
 from creditsvc.witness.entries import Entry
 from creditsvc.witness.faults import FAULTS_MAX, Faults

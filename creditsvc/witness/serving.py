@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from creditsvc.verifier import Checkpoint
+from creditsvc.verifier.log import Checkpoint
 from creditsvc.witness.checking import (
     BODY_MAX_BYTES,
     Refused,

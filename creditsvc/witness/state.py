@@ -18,13 +18,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from creditsvc.errors import Refusal
 from creditsvc.ledger.signing import read_key, sync_directory, write_key
-from creditsvc.verifier import (
-    ED25519,
-    Checkpoint,
-    VerifierKey,
-    Wrong,
-    parse_checkpoint,
-)
+from creditsvc.verifier.log import Checkpoint, parse_checkpoint
+from creditsvc.verifier.notes import ED25519, VerifierKey
+from creditsvc.verifier.wrong import Wrong
 from creditsvc.witness.checking import Refused, require_signed
 from creditsvc.witness.cosigning import Cosigner
 

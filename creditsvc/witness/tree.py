@@ -9,7 +9,8 @@ from collections.abc import Iterable
 
 from creditsvc.ledger import tiles
 from creditsvc.ledger.tiles import HEIGHT, WIDTH, Place, Tile
-from creditsvc.verifier import Checkpoint, root_of
+from creditsvc.verifier.log import Checkpoint
+from creditsvc.verifier.tree import root_of
 from creditsvc.witness.remote import Remote
 
 KEPT_MAX = 1_024  # tiles of at most 8 KiB

@@ -13,7 +13,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from creditsvc.ledger import tiles
-from creditsvc.verifier import Checkpoint, Wrong, parse_checkpoint
+from creditsvc.verifier.log import Checkpoint, parse_checkpoint
+from creditsvc.verifier.wrong import Wrong
 from creditsvc.witness.checking import Refused, check, require_signed
 from creditsvc.witness.cosigning import Cosigner
 from creditsvc.witness.faults import Faults

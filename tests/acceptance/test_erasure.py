@@ -14,7 +14,7 @@ from creditsvc.domain.events import decode
 from creditsvc.settings import Settings
 from creditsvc.store import embedded
 from creditsvc.store.migrations import migrate
-from creditsvc.verifier import parse_proof
+from creditsvc.verifier.log import parse_proof
 from tests.checking import owner
 from tests.erasing import THEN, clock_at
 from tests.interface import Interface

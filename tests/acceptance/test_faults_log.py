@@ -13,7 +13,8 @@ import aiohttp
 from creditsvc.service import METRICS_DIRECTORY
 from creditsvc.settings import Settings
 from creditsvc.store import embedded
-from creditsvc.verifier import VerifierKey, open_checkpoint
+from creditsvc.verifier.log import open_checkpoint
+from creditsvc.verifier.notes import VerifierKey
 from tests.chance import CAMPAIGN, SEED
 from tests.making import SOURCE, raw
 from tests.processes import PATIENCE_S, Agency, children, service

@@ -13,7 +13,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from creditsvc.verifier import Checkpoint, VerifierKey, open_checkpoint, parse_note, verify_note
+from creditsvc.verifier.log import Checkpoint, open_checkpoint
+from creditsvc.verifier.notes import VerifierKey, parse_note, verify_note
 from creditsvc.witness import state
 from creditsvc.witness.remote import Remote
 from creditsvc.witness.watching import Alarmed, Watcher

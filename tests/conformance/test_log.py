@@ -5,25 +5,24 @@ import hashlib
 import sys
 from base64 import b64decode, b64encode
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import orjson
 import pytest
 from aiohttp import web
 
-from creditsvc import verifier
 from creditsvc.ledger.signing import RECEIPTS_KEY, LogRefused, directory
 from creditsvc.settings import Settings
 from creditsvc.store.clients import create_key
 from creditsvc.store.database import connect
-from creditsvc.verifier import VerifierKey
+from creditsvc.verifier import encoding, leaves, notes, standalone, tree
+from creditsvc.verifier.log import open_checkpoint, parse_checkpoint, parse_proof
+from creditsvc.verifier.notes import VerifierKey
 from creditsvc.web import events
 from creditsvc.web.app import application
 from tests.conformance.conftest import ROLES, Serve, Service, with_keys
 from tests.making import ENTITY, OTHER_ENTITY, OTHER_SOURCE, raw
 from tests.sequencing import sequencer, settled
 
-FILE = Path(verifier.__file__).read_bytes()
 HIDDEN = {"severity": "minor", "decided_on": "2026-06-01"}  # not for the public
 
 
@@ -96,19 +95,19 @@ async def test_which_log_it_is_stands_at_a_well_known_place(service: Service):
 async def test_the_checkpoint_is_signed_and_kept_for_a_second_at_most(running: Service):
     note = await text(running, "/v1/log/checkpoint")
     key = VerifierKey.parse((await keys(running))["verifier_key"])
-    assert verifier.open_checkpoint(note, key).size == 8
+    assert open_checkpoint(note, key).size == 8
     _, headers, _ = await get(running, "/v1/log/checkpoint")
     assert headers["Cache-Control"] == "public, max-age=1"
 
 
 async def test_tiles_are_immutable_and_come_to_the_root(running: Service):
-    checkpoint = verifier.parse_checkpoint(await text(running, "/v1/log/checkpoint"))
+    checkpoint = parse_checkpoint(await text(running, "/v1/log/checkpoint"))
     for width in range(1, 9):
         status, headers, body = await get(running, f"/v1/log/tile/0/000.p/{width}")
         assert (status, headers["Content-Type"]) == (200, "application/octet-stream")
         assert headers["Cache-Control"] == "public, max-age=31536000, immutable"
         assert len(body) == 32 * width
-    assert verifier.root_of([body[at : at + 32] for at in range(0, 256, 32)]) == checkpoint.root
+    assert tree.root_of([body[at : at + 32] for at in range(0, 256, 32)]) == checkpoint.root
     # A generated client may write the slashes of one parameter so.
     assert (await get(running, "/v1/log/tile/0/000.p%2F8"))[2] == body
 
@@ -146,7 +145,7 @@ async def test_head_is_answered(running: Service):
 
 async def test_consistency_is_what_a_witness_takes(running: Service):
     newest = await text(running, "/v1/log/checkpoint")
-    checkpoint = verifier.parse_checkpoint(newest)
+    checkpoint = parse_checkpoint(newest)
     _, _, hashes = await get(running, "/v1/log/tile/0/000.p/8")
     leaves = [hashes[at : at + 32] for at in range(0, 256, 32)]
     for size in range(9):
@@ -157,8 +156,8 @@ async def test_consistency_is_what_a_witness_takes(running: Service):
         if size == 0:
             assert proof == []
         else:
-            old = verifier.root_of(leaves[:size])
-            verifier.verify_consistency(size, 8, proof, old, checkpoint.root)
+            old = tree.root_of(leaves[:size])
+            tree.verify_consistency(size, 8, proof, old, checkpoint.root)
     beyond = problem(await get(running, "/v1/log/consistency?from=9"))
     assert "compare signed checkpoints" in beyond["detail"]
     assert [one["code"] for one in beyond["errors"]] == ["beyond-log"]
@@ -169,7 +168,7 @@ async def test_consistency_is_what_a_witness_takes(running: Service):
 async def test_the_verifier_is_served_as_it_is_and_runs_alone(service: Service, tmp_path):
     status, headers, body = await get(service, "/v1/log/verifier.py")
     assert (status, headers["Content-Type"]) == (200, "text/x-python; charset=utf-8")
-    assert body == FILE
+    assert body.decode() == standalone.text()
     alone = tmp_path / "verifier.py"
     alone.write_bytes(body)
     process = await asyncio.create_subprocess_exec(
@@ -181,13 +180,13 @@ async def test_the_verifier_is_served_as_it_is_and_runs_alone(service: Service, 
 
 def opened(proof_text: str, key: VerifierKey):
     """Check a proof as its holder would, from its text alone; gives the leaf and the salt."""
-    proof = verifier.parse_proof(proof_text)
+    proof = parse_proof(proof_text)
     assert proof.text() == proof_text
-    checkpoint = verifier.open_checkpoint(proof.checkpoint, key)
+    checkpoint = open_checkpoint(proof.checkpoint, key)
     extra = orjson.loads(proof.extra)
-    assert verifier.canonical(extra) == proof.extra
-    hashed = verifier.leaf_hash(verifier.canonical(extra["leaf"]))
-    verifier.verify_inclusion(hashed, proof.index, checkpoint.size, proof.hashes, checkpoint.root)
+    assert encoding.canonical(extra) == proof.extra
+    hashed = tree.leaf_hash(encoding.canonical(extra["leaf"]))
+    tree.verify_inclusion(hashed, proof.index, checkpoint.size, proof.hashes, checkpoint.root)
     return hashed, extra["leaf"], b64decode(extra["salt"])
 
 
@@ -196,20 +195,18 @@ async def test_a_receipt_becomes_a_proof(running: Service):
     sent = raw("licence.granted", "L7")
     (receipt,) = (answer := await push(running, sent))["results"]
     # What was sent, with the salt, gives the leaf that was promised.
-    commitment = verifier.commitment(b64decode(receipt["salt"]), verifier.canonical(sent))
-    leaf = verifier.event_leaf(
-        ENTITY, receipt["sequence"], receipt["recorded_at"], sent["source"], commitment
-    )
-    assert b64encode(verifier.leaf_hash(leaf)).decode() == receipt["leaf_hash"]
-    promise = verifier.parse_note(answer["promise"])
-    verifier.verify_note(promise, VerifierKey.parse(told["receipt_verifier_key"]))
+    commitment = leaves.commitment(b64decode(receipt["salt"]), encoding.canonical(sent))
+    leaf = leaves.event_leaf(ENTITY, receipt["sequence"], receipt["recorded_at"], sent["source"], commitment)
+    assert b64encode(tree.leaf_hash(leaf)).decode() == receipt["leaf_hash"]
+    promise = notes.parse_note(answer["promise"])
+    notes.verify_note(promise, VerifierKey.parse(told["receipt_verifier_key"]))
     assert promise.text == "\n".join(
         ["creditsvc receipt/v1", told["origin"], "60", "1", receipt["leaf_hash"], ""]
     )
     await settled(running.dsn)
     path = f"/v1/entities/{ENTITY}/history/{receipt['sequence']}/proof"
     hashed, committed, salt = opened(await text(running, path), VerifierKey.parse(told["verifier_key"]))
-    assert verifier.canonical(committed) == leaf
+    assert encoding.canonical(committed) == leaf
     assert b64encode(hashed).decode() == receipt["leaf_hash"]
     assert b64encode(salt).decode() == receipt["salt"]
 
@@ -227,7 +224,7 @@ async def test_a_duplicate_gets_the_same_bytes(running: Service):
     assert batches[0] == batches[1]
     results = batches[0]["results"]
     assert [result["status"] for result in results] == ["duplicate", "rejected", "duplicate"]
-    root = verifier.root_of([b64decode(results[0]["leaf_hash"])] * 2)
+    root = tree.root_of([b64decode(results[0]["leaf_hash"])] * 2)
     assert batches[0]["promise"].split("\n")[3:5] == ["2", b64encode(root).decode()]
     nothing = await push(running, "no event")
     assert ([result["status"] for result in nothing["results"]], nothing["promise"]) == (["rejected"], None)
@@ -236,11 +233,11 @@ async def test_a_duplicate_gets_the_same_bytes(running: Service):
 async def test_many_chunks_of_a_batch_get_one_promise(running: Service):
     answer = await push(running, *(raw("inspection.completed", f"I{n}") for n in range(1_100)))
     leaf_hashes = [b64decode(receipt["leaf_hash"]) for receipt in answer["results"]]
-    promise = verifier.parse_note(answer["promise"])
-    verifier.verify_note(promise, VerifierKey.parse((await keys(running))["receipt_verifier_key"]))
+    promise = notes.parse_note(answer["promise"])
+    notes.verify_note(promise, VerifierKey.parse((await keys(running))["receipt_verifier_key"]))
     assert promise.text.split("\n")[3:5] == [
         "1100",
-        b64encode(verifier.root_of(leaf_hashes)).decode(),
+        b64encode(tree.root_of(leaf_hashes)).decode(),
     ]
 
 
@@ -281,7 +278,7 @@ async def test_exactly_what_the_history_shows_is_proven(running: Service, role):
                 item["salt"],
             )
             assert (leaf["entity"], leaf["sequence"]) == (entity, sequence)
-            content = verifier.canonical(item["event"])
+            content = encoding.canonical(item["event"])
             assert b64decode(leaf["commitment"]) == hashlib.sha256(salt + content).digest()
             assert found[1]["Cache-Control"] == f"{'public' if role == 'public' else 'private'}, no-cache"
             assert found[1]["Vary"] == "Authorization"
@@ -304,10 +301,10 @@ def problem(answer):
 
 
 def assert_proven(document, key):
-    checkpoint = verifier.open_checkpoint(document["checkpoint"], key)
+    checkpoint = open_checkpoint(document["checkpoint"], key)
     for one in document["items"]:
         hashes = [b64decode(hashed) for hashed in one["hashes"]]
-        verifier.verify_inclusion(
+        tree.verify_inclusion(
             b64decode(one["leaf_hash"]), one["index"], checkpoint.size, hashes, checkpoint.root
         )
 

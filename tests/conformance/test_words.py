@@ -17,7 +17,9 @@ from creditsvc.domain.parties import party
 from creditsvc.settings import Settings
 from creditsvc.store.clients import create_key
 from creditsvc.store.database import connect
-from creditsvc.verifier import Evidence, VerifierKey, parse_proof
+from creditsvc.verifier.evidence import Evidence
+from creditsvc.verifier.log import parse_proof
+from creditsvc.verifier.notes import VerifierKey
 from tests.conformance.conftest import Service, served, with_keys
 from tests.conformance.test_accesses import METHODS, QUERIES
 from tests.making import ENTITY, OTHER_ENTITY, OTHER_SOURCE, SOURCE, raw

@@ -11,19 +11,12 @@ from creditsvc.domain import canonical as service
 from creditsvc.domain import instants, views
 from creditsvc.ledger.promises import Promises
 from creditsvc.ledger.signing import Signer
-from creditsvc.verifier import (
-    Evidence,
-    Log,
-    VerifierKey,
-    canonical,
-    commitment,
-    leaf_hash,
-    open_checkpoint,
-    parse_note,
-    parse_proof,
-    root_of,
-    verify_note,
-)
+from creditsvc.verifier.encoding import canonical
+from creditsvc.verifier.evidence import Evidence
+from creditsvc.verifier.leaves import commitment
+from creditsvc.verifier.log import Log, open_checkpoint, parse_proof
+from creditsvc.verifier.notes import VerifierKey, parse_note, verify_note
+from creditsvc.verifier.tree import leaf_hash, root_of
 
 DOCUMENT = (Path(__file__).parents[2] / "docs/log.md").read_text(encoding="utf-8")
 ZEROES = Ed25519PrivateKey.from_private_bytes(bytes(32))

@@ -1,5 +1,6 @@
 """The stand-alone verifier: the verdicts of others' test data, and the bytes of the standards."""
 
+import ast
 import json
 import math
 import re
@@ -15,25 +16,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from creditsvc import verifier
 from creditsvc.domain import canonical as service
 from creditsvc.domain import instants
 from creditsvc.ledger.signing import Signer
 from creditsvc.ledger.tiles import Edge, consistency, inclusion
-from creditsvc.verifier import (
-    EMPTY_ROOT,
-    Proof,
-    Wrong,
-    canonical,
-    commitment,
-    event_leaf,
-    leaf_hash,
-    main,
-    notice_leaf,
-    root_of,
-    verify_consistency,
-    verify_inclusion,
-)
+from creditsvc.verifier import standalone
+from creditsvc.verifier.__main__ import main
+from creditsvc.verifier.encoding import canonical
+from creditsvc.verifier.leaves import commitment, event_leaf, notice_leaf
+from creditsvc.verifier.log import Proof
+from creditsvc.verifier.tree import EMPTY_ROOT, leaf_hash, root_of, verify_consistency, verify_inclusion
+from creditsvc.verifier.wrong import Wrong
 
 ROOT = Path(__file__).parents[2]
 VECTORS = json.loads((ROOT / "tests/data/rfc6962_proof_vectors.json").read_bytes())
@@ -208,7 +201,7 @@ def continued(old, new, tiles, note):
 def test_the_program_needs_nothing_of_the_service(tmp_path):
     notes, proofs, tiles = a_log(5)
     files = {
-        "verifier.py": Path(verifier.__file__).read_text(),
+        "verifier.py": standalone.text(),
         "old": notes[3],
         "consistency": continued(3, 5, tiles, notes[5]),
         "proof": proofs[2],
@@ -237,6 +230,22 @@ def test_the_program_needs_nothing_of_the_service(tmp_path):
         [sys.executable, "verifier.py", "--help"], cwd=tmp_path, check=False, capture_output=True, text=True
     )
     assert (called.returncode, "--key" in called.stdout) == (0, True)
+
+
+def test_the_program_is_its_parts_one_behind_the_other():
+    """No part is forgotten, none gives a name that another has, and none asks for the others any more."""
+    folder = Path(standalone.__file__).parent
+    assert {f"{part}.py" for part in standalone.PARTS} == {one.name for one in folder.glob("*.py")} - {
+        "standalone.py"
+    }
+    parsed = ast.parse(standalone.text())
+    imported = {name.name for node in parsed.body if isinstance(node, ast.Import) for name in node.names}
+    imported |= {str(node.module) for node in parsed.body if isinstance(node, ast.ImportFrom)}
+    assert {one.partition(".")[0] for one in imported} <= {*sys.stdlib_module_names, "cryptography"}
+    defined = [node.name for node in parsed.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    assigned = [node.targets[0] for node in parsed.body if isinstance(node, ast.Assign)]
+    defined += [name.id for one in assigned for name in ast.walk(one) if isinstance(name, ast.Name)]
+    assert len(defined) == len(set(defined)) > 50
 
 
 def test_what_is_wrong_with_a_file_is_told(tmp_path, capsys):

@@ -11,25 +11,18 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from creditsvc import verifier
 from creditsvc.cli.verify import _subject
 from creditsvc.ledger.signing import Signer
 from creditsvc.ledger.tiles import Edge, inclusion
-from creditsvc.verifier import (
-    BUNDLE,
-    COSIGNATURE,
-    Evidence,
-    Log,
-    Proof,
-    VerifierKey,
-    Wrong,
-    canonical,
-    commitment,
-    event_leaf,
-    key_id_of,
-    leaf_hash,
-    root_of,
-)
+from creditsvc.verifier import log
+from creditsvc.verifier.documents import BUNDLE
+from creditsvc.verifier.encoding import canonical
+from creditsvc.verifier.evidence import Evidence
+from creditsvc.verifier.leaves import commitment, event_leaf
+from creditsvc.verifier.log import Log, Proof
+from creditsvc.verifier.notes import COSIGNATURE, VerifierKey, key_id_of
+from creditsvc.verifier.tree import leaf_hash, root_of
+from creditsvc.verifier.wrong import Wrong
 
 SEED, OTHER_SEED = (Ed25519PrivateKey.from_private_bytes(bytes([one] * 32)) for one in (0, 1))
 LOG, RECEIPTS = Signer("log.example", SEED), Signer("log.example/receipts", SEED)
@@ -240,8 +233,8 @@ def test_what_is_said_twice_or_is_no_number_is_refused():
 
 
 def test_a_checkpoint_is_opened_once(monkeypatch):
-    counted, real = [], verifier.verify_note
-    monkeypatch.setattr(verifier, "verify_note", lambda *given: counted.append(given) or real(*given))
+    counted, real = [], log.verify_note
+    monkeypatch.setattr(log, "verify_note", lambda *given: counted.append(given) or real(*given))
     found = page(0)
     assert checked({**found, "items": found["items"] * 100}, proof(0))[1] == []
     assert len(counted) == 1
@@ -285,7 +278,7 @@ BOMBS: dict[str, Any] = {
 def test_little_is_spent_on_a_hostile_file(bomb, tmp_path: Path):
     content = json.dumps(BOMBS[bomb])
     (tmp_path / "bomb.json").write_text(content)
-    command = [sys.executable, verifier.__file__, "--key", str(LOG.key), str(tmp_path / "bomb.json")]
+    command = [sys.executable, "-m", "creditsvc.verifier", "--key", str(LOG.key), str(tmp_path / "bomb.json")]
     began = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     done = subprocess.run(command, check=False, capture_output=True)
     spent = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - began

@@ -9,28 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from creditsvc.ledger.signing import Signer
-from creditsvc.verifier import (
+from creditsvc.verifier.encoding import number
+from creditsvc.verifier.evidence import Evidence
+from creditsvc.verifier.log import Proof, open_checkpoint, parse_checkpoint, parse_consistency, parse_proof
+from creditsvc.verifier.notes import (
     COSIGNATURE,
-    EMPTY_ROOT,
     NOTE_BYTES_MAX,
-    PROOF_HASHES_MAX,
     SIGNATURES_MAX,
-    Evidence,
     Note,
-    Proof,
     Signature,
     VerifierKey,
-    Wrong,
     key_id_of,
-    leaf_hash,
-    number,
-    open_checkpoint,
-    parse_checkpoint,
-    parse_consistency,
     parse_note,
-    parse_proof,
     verify_note,
 )
+from creditsvc.verifier.tree import EMPTY_ROOT, PROOF_HASHES_MAX, leaf_hash
+from creditsvc.verifier.wrong import Wrong
 
 SEED = Ed25519PrivateKey.from_private_bytes(bytes(32))
 LOG = Signer("log.example/1", SEED)

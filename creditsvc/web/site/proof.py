@@ -12,7 +12,7 @@ from creditsvc.domain import instants
 from creditsvc.domain.parties import is_party, party
 from creditsvc.errors import ProofPending
 from creditsvc.ledger.pages import event_item
-from creditsvc.verifier import BUNDLE
+from creditsvc.verifier.documents import BUNDLE
 from creditsvc.web import addresses, auth, log
 from creditsvc.web.keys import LOG, PROMISES
 from creditsvc.web.log import OnShow, Proved

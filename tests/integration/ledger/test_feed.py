@@ -12,7 +12,8 @@ from creditsvc.ledger.feed import BYTES_MAX, SCAN_MAX
 from creditsvc.ledger.feed_items import EARLIER_BYTES_MAX, ITEM_BYTES
 from creditsvc.ledger.feed_rules import Filter, Reading
 from creditsvc.store.database import connect
-from creditsvc.verifier import parse_checkpoint, root_of
+from creditsvc.verifier.log import parse_checkpoint
+from creditsvc.verifier.tree import root_of
 from tests.chance import SEEDS
 from tests.feeding import (
     READERS,

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from creditsvc.ledger.fsck_log import check_log
 from creditsvc.ledger.signing import CHECKPOINT, LOG_KEY, Signer, write_key
 from creditsvc.settings import Settings
-from creditsvc.verifier import COSIGNATURE, Signature, VerifierKey, key_id_of
+from creditsvc.verifier.notes import COSIGNATURE, Signature, VerifierKey, key_id_of
 from tests.checking import found, owner
 from tests.making import ENTITY
 from tests.sequencing import sequencer

@@ -18,16 +18,9 @@ from creditsvc.ledger.signing import identity, log_signer
 from creditsvc.ledger.tiles import Edge, Tile
 from creditsvc.settings import Settings
 from creditsvc.store.database import connect, lookup_pool
-from creditsvc.verifier import (
-    EMPTY_ROOT,
-    VerifierKey,
-    open_checkpoint,
-    parse_note,
-    root_of,
-    verify_consistency,
-    verify_inclusion,
-    verify_note,
-)
+from creditsvc.verifier.log import open_checkpoint
+from creditsvc.verifier.notes import VerifierKey, parse_note, verify_note
+from creditsvc.verifier.tree import EMPTY_ROOT, root_of, verify_consistency, verify_inclusion
 from tests.making import ENTITY, OTHER_ENTITY, OTHER_SOURCE, event, ledger
 from tests.sequencing import sequencer
 

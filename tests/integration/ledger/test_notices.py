@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from creditsvc import verifier
 from creditsvc.domain import instants
 from creditsvc.domain.notices import TICK, expected, told_until
 from creditsvc.ledger.accounts import SQL
@@ -16,6 +15,7 @@ from creditsvc.ledger.append import append, refold
 from creditsvc.ledger.entries import entry
 from creditsvc.settings import Settings
 from creditsvc.store.database import append_pool, connect
+from creditsvc.verifier import leaves, tree
 from tests.chance import SEEDS
 from tests.making import ENTITY, RULES, event
 from tests.notices import BEFORE, DUE, FAR, START, correction, penalty, with_release
@@ -77,9 +77,9 @@ async def notices(dsn, rules=RULES):
         assert all(one["due"] <= one["recorded_at"] for one in own)
     for row in rows:
         due, recorded_at = (instants.text(row[name]) for name in ("due", "recorded_at"))
-        committed = verifier.commitment(row["salt"], row["content"])
-        leaf = verifier.notice_leaf(row["entity_id"], row["number"], due, recorded_at, committed)
-        assert row["leaf_hash"] == verifier.leaf_hash(leaf)
+        committed = leaves.commitment(row["salt"], row["content"])
+        leaf = leaves.notice_leaf(row["entity_id"], row["number"], due, recorded_at, committed)
+        assert row["leaf_hash"] == tree.leaf_hash(leaf)
     told = {(row["entity_id"], row["number"], row["recorded_at"]) for row in rows}
     assert {(row["entity_id"], row["sequence"], row["recorded_at"]) for row in pending} == told
     assert {(row["entity_id"], row["sequence"], row["recorded_at"]) for row in placed} == {

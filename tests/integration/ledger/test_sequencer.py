@@ -14,7 +14,7 @@ from creditsvc.ledger.sequencer import SQL, Overtaken, Sequencer
 from creditsvc.ledger.signing import CHECKPOINT, LOG_KEY, LogRefused, begin, checkpoint_file, log_signer
 from creditsvc.settings import Settings
 from creditsvc.store.database import Queries, connect, sequence_pool
-from creditsvc.verifier import EMPTY_ROOT
+from creditsvc.verifier.tree import EMPTY_ROOT
 from tests.faults import ERRORS, Faults, faulty_pools
 from tests.making import event, ledger
 from tests.sequencing import check, entity, push, sequenced, sequencer, settled

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from creditsvc.cli import evidence, verify
 from creditsvc.ledger.signing import Signer
-from creditsvc.verifier import Evidence
+from creditsvc.verifier.evidence import Evidence
 from tests.making import ENTITY
 from tests.telling import KEYS, LOG, RECEIPTS, TOLD, ZEROES, Told, b64, bundle
 

@@ -4,7 +4,10 @@ import json
 
 import pytest
 
-from creditsvc.verifier import Evidence, VerifierKey, canonical, parse_proof
+from creditsvc.verifier.encoding import canonical
+from creditsvc.verifier.evidence import Evidence
+from creditsvc.verifier.log import parse_proof
+from creditsvc.verifier.notes import VerifierKey
 from tests.making import OTHER_ENTITY
 from tests.telling import LOG, TOLD, Told, bundle
 

@@ -10,18 +10,13 @@ from creditsvc.domain.catalogue import load
 from creditsvc.domain.moves import MOVES
 from creditsvc.domain.parties import party
 from creditsvc.domain.views import TABLE, WORDS, part
-from creditsvc.verifier import (
-    LEFT,
-    PARTY,
-    STATEMENTS,
-    Evidence,
-    Proof,
-    VerifierKey,
-    canonical,
-    commitment,
-    parse_proof,
-)
-from creditsvc.verifier import WORDS as KNOWN_WORDS
+from creditsvc.verifier.encoding import canonical
+from creditsvc.verifier.evidence import Evidence
+from creditsvc.verifier.leaves import commitment
+from creditsvc.verifier.log import Proof, parse_proof
+from creditsvc.verifier.notes import VerifierKey
+from creditsvc.verifier.parts import LEFT, PARTY, STATEMENTS
+from creditsvc.verifier.parts import WORDS as KNOWN_WORDS
 from tests.making import ENTITY, OTHER_ENTITY, SOURCE, raw
 from tests.telling import RECEIPTS, Told, b64, bundle
 from tests.unit.cli.test_verify import check as check  # noqa: PLC0414  a fixture

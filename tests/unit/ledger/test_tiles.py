@@ -17,7 +17,7 @@ from creditsvc.ledger.tiles import (
     needed_for_root,
     root,
 )
-from creditsvc.verifier import EMPTY_ROOT, leaf_hash, root_of, verify_consistency, verify_inclusion
+from creditsvc.verifier.tree import EMPTY_ROOT, leaf_hash, root_of, verify_consistency, verify_inclusion
 
 sizes = st.integers(1, 700) | st.sampled_from([1, 255, 256, 257, 511, 512, 513, 65_535, 65_536, 65_537])
 LEAVES = [leaf_hash(place.to_bytes(4)) for place in range(66_000)]

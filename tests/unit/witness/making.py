@@ -15,7 +15,9 @@ from creditsvc.domain import instants
 from creditsvc.ledger import tiles
 from creditsvc.ledger.signing import Signer
 from creditsvc.ledger.tiles import HASH_BYTES, Tile
-from creditsvc.verifier import canonical, commitment, event_leaf, leaf_hash, root_of
+from creditsvc.verifier.encoding import canonical
+from creditsvc.verifier.leaves import commitment, event_leaf
+from creditsvc.verifier.tree import leaf_hash, root_of
 
 ORIGIN = "log.example/v1/log"
 SOURCE = "urn:agency:x"

@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 
 from creditsvc.ledger import cosigners
 from creditsvc.ledger.cosigners import Cosigners, WitnessesRefused
-from creditsvc.verifier import VerifierKey, parse_note, verify_note
+from creditsvc.verifier.notes import VerifierKey, parse_note, verify_note
 from creditsvc.witness import state
 from creditsvc.witness.cosigning import Cosigner
 from creditsvc.witness.serving import Desk, application

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from creditsvc.ledger import tiles
-from creditsvc.verifier import VerifierKey
+from creditsvc.verifier.notes import VerifierKey
 from creditsvc.witness import state
 from creditsvc.witness.remote import ITEM_MAX_BYTES, MARKS_MAX, PAGE_MAX_BYTES, Remote, Unanswered, Unreadable
 from creditsvc.witness.watching import Alarmed, Manner, Unfinished, Watcher

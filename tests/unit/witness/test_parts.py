@@ -6,7 +6,10 @@ from base64 import b64decode, b64encode
 
 import pytest
 
-from creditsvc.verifier import Wrong, canonical, commitment, event_leaf, leaf_hash
+from creditsvc.verifier.encoding import canonical
+from creditsvc.verifier.leaves import commitment, event_leaf
+from creditsvc.verifier.tree import leaf_hash
+from creditsvc.verifier.wrong import Wrong
 from creditsvc.witness import entries
 from tests.unit.witness.making import ENTITIES, HandMadeLog, served
 

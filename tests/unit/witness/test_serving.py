@@ -11,7 +11,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from creditsvc.ledger.signing import Signer
-from creditsvc.verifier import Checkpoint, VerifierKey, parse_checkpoint, parse_note, verify_note
+from creditsvc.verifier.log import Checkpoint, parse_checkpoint
+from creditsvc.verifier.notes import VerifierKey, parse_note, verify_note
 from creditsvc.web.access_log import AccessLog
 from creditsvc.witness import listening, state
 from creditsvc.witness import serving as serving_module

@@ -10,7 +10,10 @@ import pytest
 
 from creditsvc.cli.witness import run_command
 from creditsvc.domain import instants
-from creditsvc.verifier import VerifierKey, canonical, commitment, parse_checkpoint, parse_note, verify_note
+from creditsvc.verifier.encoding import canonical
+from creditsvc.verifier.leaves import commitment
+from creditsvc.verifier.log import parse_checkpoint
+from creditsvc.verifier.notes import VerifierKey, parse_note, verify_note
 from creditsvc.witness import state, watching
 from creditsvc.witness.remote import Remote, Unanswered
 from creditsvc.witness.watching import Alarmed, Watcher
