@@ -31,15 +31,16 @@ class Balance:
         """Say that we take connections, and have none yet."""
         self._counts[self._place] = 0
 
-    def end(self, place: int | None = None) -> None:
-        """Say that we take no more; or, of another place, that whoever was there is gone."""
-        self._counts[self._place if place is None else place] = ABSENT
+    def end(self) -> None:
+        """Say that we take no more; the parent says it of whoever is gone."""
+        self._counts[self._place] = ABSENT
 
     def come(self) -> None:
-        if self._counts[self._place] != ABSENT:
-            self._counts[self._place] += 1
+        """Count a connection that we have taken."""
+        self._counts[self._place] += 1
 
     def leave(self) -> None:
+        """Count one out; those that are left when we take no more need not be."""
         if self._counts[self._place] != ABSENT:
             self._counts[self._place] -= 1
 

@@ -19,7 +19,8 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import fields
 
-from creditsvc import balance, logs
+from creditsvc import logs
+from creditsvc.balance import Balance, shared
 from creditsvc.errors import Refusal
 from creditsvc.parent import KILL_GRACE_S, READY, SEQUENCER
 from creditsvc.settings import PREFIX, Settings
@@ -199,8 +200,7 @@ class Workers:
         self._settings = settings
         self._listening = listening
         self._metrics = metrics
-        self._shared = balance.shared(settings.worker_count)
-        self._balance = balance.Balance(self._shared)
+        self._shared = shared(settings.worker_count)
         self._ready: dict[Slot, asyncio.Event] = {slot: asyncio.Event() for slot in self.slots}
         self._running: dict[Slot, asyncio.subprocess.Process] = {}
         self._begun: dict[Slot, asyncio.subprocess.Process] = {}
@@ -279,7 +279,7 @@ class Workers:
                 await process.wait()
         del self._running[slot]
         if isinstance(slot, int):
-            self._balance.end(slot)
+            Balance(self._shared, slot).end()
         from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415  see the top
 
         mark_process_dead(slot, self._metrics)  # type: ignore[no-untyped-call]

@@ -40,16 +40,19 @@ async def lock(connection: Session, entities: Iterable[str]) -> dict[str, Accoun
 
 def _account(row: Row) -> Account:
     # What both views have in common is stored once, as the public's.
-    summary = row["shared_summary"] or row["public_summary"]
-    naming = row["shared_naming"] or row["public_naming"]
-    shared = Standing(Summary.parse(summary), row["version"], row["shared_from"], row["shared_until"])
+    summary = Summary.parse(row["shared_summary"] or row["public_summary"])
+    named = _naming(row["public_naming"])
+    shared = Standing(summary, row["version"], row["shared_from"], row["shared_until"])
     public = Standing(Summary.parse(row["public_summary"]), row["public_version"], row["public_from"])
     views: dict[View, Standing] = {"public": public, "shared": shared}
     return Account(
         entity=row["entity_id"],
         version=row["version"],
         recorded_at=row["recorded_at"],
-        namings={"public": _naming(row["public_naming"]), "shared": _naming(naming)},
+        namings={
+            "public": named,
+            "shared": named if row["shared_naming"] is None else _naming(row["shared_naming"]),
+        },
         views=views,
         model=row["model"],
         announced=row["announced"],

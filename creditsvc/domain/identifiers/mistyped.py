@@ -97,7 +97,7 @@ def read(text: str) -> Typed:
     if found:
         return Typed(found)
     value = "".join(filter(str.isalnum, plain.rpartition(":")[2])).upper()
-    if _resembles_uscc(value) and (wanted == ["uscc"] or len(wanted) > 1):
+    if "uscc" in wanted and _resembles_uscc(value):
         return _fault(value)
     digits = sum(map(str.isdigit, value))
     if digits >= len(value) / 2 or (digits >= _DIGITS_LEAST and " " not in plain):  # else it is a name

@@ -94,7 +94,7 @@ async def test_nobody_waits_for_one_that_does_not_come_or_is_gone(shared):
         stack.push_async_callback(worker.acceptor.stop)
         hung.begin()
         gone.begin()
-        Balance(shared, 0).end(2)  # as the parent says of one that died
+        Balance(shared, 2).end()  # as the parent says of one that died
         await asked_of(address, 5, stack)
         await until(lambda: len(worker.taken) == 5)
         assert worker.balance.is_behind_another()
