@@ -26,7 +26,7 @@ from tests.bench.peers import running
 from tests.processes import Service, service
 
 # For planning: what is on disk, with indexes, beside what PostgreSQL logs ahead; and what a build copies.
-BYTES_PER_EVENT, BYTES_PER_ENTITY, BYTES_AHEAD = 1_700, 3_400, 3 * 10**9
+BYTES_PER_EVENT, BYTES_PER_ENTITY, BYTES_AHEAD = 1_700, 2_400, 3 * 10**9
 EVENTS_PER_MINUTE, ENTITIES_PER_MINUTE = 1_000_000, 600_000
 DISK_PART, TIME_PART = 0.8, 2 / 3  # of what is free, and of the time, at most
 LEAST_MEAN = 1.0
